@@ -1,0 +1,88 @@
+"""What a training function receives and what it yields: the whole door between a search and a training.
+
+A training function is a callable of one argument. It yields one report (a dict) per epoch, or returns a single one::
+
+    def train(trial):
+        model = build(trial.config["width"])
+        for epoch in range(trial.epochs or 10):
+            yield {"val_loss": fit_one_epoch(model, lr=trial.config["lr"])}
+
+The search stops a trial by closing the generator. Beside the function, its module may offer
+
+* ``prepare(settings) -> dict of NumPy arrays``, called once per study and node; every trial sees the result, read-only,
+  as ``trial.shared``;
+* ``describe(settings) -> Description``, called before anything is spent, to check the space and to say what will happen.
+
+Both may raise ``ValueError`` or ``OSError`` (or an ``hpsearch.errors.InputError``) about their settings: the user sees
+the message, not a traceback.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+Value = bool | int | float | str
+"""A value of one parameter."""
+
+Config = Mapping[str, Value]
+"""Parameter name (a key path such as ``augment.cutout``) to value; a parameter whose ``when:`` fails is absent."""
+
+Report = Mapping[str, Any]
+"""One report of a training function: metric name to number, and the reserved keys below.
+
+``epoch`` (int)          the epoch just finished, counted from 1; the reports are counted where it is absent
+``diverged`` (bool)      the loss is finite but out of bounds; a non-finite objective counts as diverged by itself
+``stop_reason`` (str)    why the function ends before its schedule does
+``device``, ``note`` (str)  where and how it ran, kept in the trials table
+``tables`` (dict)        table name -> {column name -> one-dimensional array}, kept as Parquet of their own
+"""
+
+RESERVED = ("epoch", "diverged", "stop_reason", "device", "note", "tables")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a training function is given.
+
+    ``config``      the suggested parameters
+    ``settings``    the rest of the space's ``train:`` block (everything but ``function``), the same for all trials
+    ``epochs``      the fidelity: train a complete schedule of this many epochs; None = the function's own length
+    ``seed``        32-bit seed of this trial; everything random in it must come from here
+    ``device``      "cpu" or "cuda"
+    ``workdir``     an existing folder of this trial for files it wants to keep; removed at the end if it is empty
+    ``checkpoint``  a file written by an earlier run of this trial to go on from, or None
+    ``shared``      what ``prepare`` returned; the arrays are read-only and shared between the trials of a node
+    """
+
+    config: Config
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+    workdir: Path = Path()
+    checkpoint: Path | None = None
+    shared: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class Description(TypedDict, total=False):
+    """What ``describe`` may say; every key is optional.
+
+    ``facts``       label -> text, printed by ``validate`` and at the start of a run ("data", "device", ...)
+    ``parameters``  every parameter the function reads -> its default; names outside it are refused with the nearest one
+    ``metrics``     the metrics in every report; the objective must be one of them
+    ``epochs``      the length of a full run in reports
+    """
+
+    facts: dict[str, str]
+    parameters: dict[str, Value | None]
+    metrics: list[str]
+    epochs: int
+
+
+TrainingFunction = Callable[[Trial], Iterator[Report] | Report]
+Prepare = Callable[[Mapping[str, Any]], dict[str, npt.NDArray[Any]]]
+Describe = Callable[[Mapping[str, Any]], Description]
