@@ -1,0 +1,104 @@
+"""What every trial of a study shares: the training function, its settings, its data, its place and its processor."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpsearch.contract import Trial
+from hpsearch.errors import FunctionError, InputError, Problem
+from hpsearch.runners.drive import Drive
+from hpsearch.space.function import Functions, load_function
+from hpsearch.space.spec import Objective, Space
+from hpsearch.trial import PendingTrial
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The part of a study that a worker process needs, as plain values that travel to it.
+
+    ``function`` and ``base`` are what ``load_function`` takes; ``workdirs`` is the folder of the trials' own folders;
+    ``device`` is "cpu" or "cuda"; ``threads`` the CPU threads of one trial, ``gpus`` its (share of) GPUs.
+    """
+
+    study: str
+    function: str
+    base: Path
+    space: Space
+    workdirs: Path
+    device: str = "cpu"
+    threads: int = 1
+    gpus: float = 0
+
+    def load(self) -> Functions:
+        """Import the training function in this process, and give its library the trial's number of threads."""
+        os.environ["OMP_NUM_THREADS"] = str(self.threads)
+        functions = load_function(self.function, self.base)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(self.threads)
+        return functions
+
+    def start(self, functions: Functions, pending: PendingTrial, shared: Arrays, epochs: int | None = None) -> Drive:
+        """Start a trial in this process, of ``epochs`` epochs where that is given."""
+        workdir = self.workdirs / pending.trial_id
+        workdir.mkdir(parents=True, exist_ok=True)
+        checkpoint = workdir / "checkpoint.pt"
+        trial = Trial(
+            config=pending.config,
+            settings=self.space.train.settings,
+            epochs=epochs,
+            seed=pending.seed,
+            device=self.device,
+            workdir=workdir,
+            checkpoint=checkpoint if checkpoint.exists() else None,
+            shared=shared,
+        )
+        objective = self.space.objective
+        return Drive(functions.train, trial, objective.metric, partial(past_bound, objective))
+
+
+def past_bound(objective: Objective, value: float) -> bool:
+    """Whether ``value`` is on the wrong side of the objective's bound, where it has one."""
+    if objective.bound is None:
+        return False
+    return value > objective.bound if objective.mode == "min" else value < objective.bound
+
+
+def prepare(functions: Functions, settings: Mapping[str, Any]) -> Arrays:
+    """Call the function's ``prepare``, where it has one, and make its arrays read-only.
+
+    Raises InputError for what the function says about its settings, and where it does not return arrays.
+    """
+    if functions.prepare is None:
+        return {}
+    with errors_of(functions.reference, "prepare"):
+        arrays = functions.prepare(settings)
+    if not _is_arrays(arrays):
+        raise FunctionError(Problem("prepare must return a dict of NumPy arrays", key=functions.reference))
+    for array in arrays.values():
+        array.setflags(write=False)
+    return dict(arrays)
+
+
+def _is_arrays(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(array, np.ndarray) for array in value.values())
+
+
+@contextmanager
+def errors_of(reference: str, name: str) -> Iterator[None]:
+    """Turn what the contract lets ``prepare`` and ``describe`` raise into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, OSError) as cause:
+        raise FunctionError(Problem(f"{name} of the training function says: {cause}", key=reference)) from cause

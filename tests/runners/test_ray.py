@@ -1,0 +1,223 @@
+"""Trials on a real Ray: the same as in one process, watched from outside, and with what goes wrong there."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import ray
+
+from hpsearch.errors import StudyError
+from hpsearch.runners.budget import Budget
+from hpsearch.runners.engine import Inline, inline
+from hpsearch.runners.ray_cluster import cluster
+from hpsearch.runners.ray_engine import OnRay
+from hpsearch.runners.search import Search
+from hpsearch.runners.work import Work, prepare
+from hpsearch.samplers.by_name import make_sampler
+from hpsearch.space.spec import Resources
+from hpsearch.trial import Status
+from tests.runners.scripted import Record, space
+
+TOY = Path(__file__).parent.parent / "functions" / "toy.py"
+
+
+@pytest.fixture(scope="module")
+def joined():
+    with cluster(None) as made:
+        yield made
+
+
+@pytest.fixture
+def on_ray(joined):
+    return OnRay(joined, Resources(), 2)
+
+
+@pytest.fixture
+def here():
+    with inline(Resources(gpus=0)) as engine:
+        yield engine
+
+
+def toy(trials=6, rule="none", **settings):
+    return space(trials=trials, rule=rule, train={"function": f"{TOY}:train", **settings}, sampler={"name": "random"})
+
+
+def execute(engine, a_space, tmp_path, *sinks):
+    """Run a space on an engine; return its trials."""
+    record = Record()
+    work = Work("toy", a_space.train.function, TOY.parent, a_space, tmp_path / "work", engine.device)
+    shared = prepare(work.load(), a_space.train.settings)
+    told = [record, *engine.sinks(work, []), *sinks]
+    search = Search(a_space, make_sampler(a_space), Budget(a_space.budget.trials), told, epochs=4)
+    engine.run(search, work, shared)
+    assert search.error is not None or not search.running
+    return record.trials, search
+
+
+def comparable(trials):
+    return {n: (t.config, t.seed, t.status, t.objective, t.curve, t.epochs) for n, t in trials.items()}
+
+
+def test_a_sampler_that_does_not_learn_gives_the_same_trials_on_ray_and_inline(on_ray, here, tmp_path):
+    on, _ = execute(on_ray, toy(), tmp_path)
+    off, _ = execute(here, toy(), tmp_path)
+    assert comparable(on) == comparable(off)
+    assert len(on) == 6 and {trial.status for trial in on.values()} == {Status.COMPLETED}
+
+
+def test_every_way_to_end_has_its_status_and_the_search_goes_on(on_ray, here, tmp_path):
+    a_space = toy(trials=12, rule="halving", fail_above=0.5, diverge_above=0.1)
+    on, _ = execute(on_ray, a_space, tmp_path)
+    for number, trial in on.items():
+        lr = trial.config["lr"]
+        if lr > 0.5:
+            assert trial.status is Status.FAILED and trial.error.endswith(f"ValueError: lr {lr} is too large"), number
+        elif lr > 0.1:
+            assert trial.status is Status.DIVERGED and trial.epochs == 2, number
+    statuses = Counter(trial.status for trial in on.values())
+    assert set(statuses) == set(Status), "the space was chosen so that each occurs"
+    assert all(trial.epochs == 2 for trial in on.values() if trial.status is Status.STOPPED)
+
+
+def test_workers_live_long_the_data_are_prepared_once_and_stopped_functions_are_closed(on_ray, tmp_path):
+    log = tmp_path / "log"
+    trials, _ = execute(on_ray, toy(trials=12, rule="median", log=str(log)), tmp_path)
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert [event for event, _, _ in lines].count("prepare") == 1
+    assert len({pid for event, _, pid in lines if event == "start"}) <= on_ray.concurrent
+    stopped = {trial.trial_id for trial in trials.values() if trial.status is Status.STOPPED}
+    assert stopped
+    assert {name for event, name, _ in lines if event == "closed"} >= stopped - {max(stopped)}
+
+
+def test_a_worker_that_dies_fails_its_trial_only(on_ray, tmp_path):
+    trials, search = execute(on_ray, toy(trials=8, die_above=0.2), tmp_path)
+    died = {n for n, trial in trials.items() if trial.config["lr"] > 0.2}
+    assert died and {n for n, trial in trials.items() if trial.status is Status.FAILED} == died
+    assert all("died" in trials[n].error for n in died)
+    assert search.error is None and len(trials) == 8
+
+
+def test_three_identical_failures_stop_the_search_on_ray_too(on_ray, tmp_path):
+    trials, search = execute(on_ray, toy(trials=50, fail_above=0.0), tmp_path)
+    assert search.error.endswith("is too large")
+    assert len(trials) <= 3 + on_ray.concurrent
+
+
+class Full:
+    """A sink whose disk is full when the third trial ends."""
+
+    count = 0
+
+    def started(self, trial):
+        pass
+
+    def reported(self, trial, report):
+        pass
+
+    def finished(self, trial):
+        self.count += 1
+        if self.count == 3:
+            raise StudyError()
+
+
+def test_what_a_sink_raises_comes_out(on_ray, tmp_path):
+    with pytest.raises(StudyError):
+        execute(on_ray, toy(trials=20), tmp_path, Full())
+
+
+def test_more_than_the_machine_has_is_refused_with_what_it_has(joined):
+    with pytest.raises(StudyError, match="a trial asks for more than the machines have"):
+        OnRay(joined, Resources(cpus=10_000), None)
+
+
+def test_max_concurrent_is_a_limit(joined):
+    assert OnRay(joined, Resources(), 1).concurrent == 1
+    assert OnRay(joined, Resources(), None).concurrent == joined.cpus
+
+
+def token():
+    command = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def fetch(url):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token()}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read().decode()
+
+
+class Watcher:
+    """A sink that looks at the dashboard and the gauges from outside while trials run."""
+
+    def __init__(self, dashboard, wanted):
+        self.dashboard, self.wanted = dashboard, wanted
+        self.actors, self.gauges = "", ""
+
+    def started(self, trial):
+        pass
+
+    def reported(self, trial, report):
+        if self.wanted not in self.actors:
+            self.actors = fetch(f"{self.dashboard}/logical/actors")
+        port = ray.nodes()[0]["MetricsExportPort"]
+        self.gauges = fetch(f"http://127.0.0.1:{port}/metrics")
+
+    def finished(self, trial):
+        pass
+
+
+def test_actors_are_named_after_study_and_trial_and_gauges_count(on_ray, tmp_path):
+    watcher = Watcher(on_ray.dashboard, "ray::toy trial 0000")
+    execute(on_ray, toy(trials=4, seconds=3), tmp_path, watcher)
+    actors = [actor for actor in json.loads(watcher.actors)["data"]["actors"].values() if actor["state"] == "ALIVE"]
+    assert {actor["reprName"] for actor in actors} == {"toy worker"}
+    titles = [" ".join(actor["processStats"]["cmdline"]) for actor in actors if actor.get("processStats")]
+    assert any(title.startswith("ray::toy trial 0000") for title in titles)
+    lines = [line for line in watcher.gauges.splitlines() if line.startswith("ray_hpsearch_") and 'study="toy"' in line]
+    assert any("ray_hpsearch_trials" in line and 'Status="' in line.title() for line in lines)
+    assert any(line.startswith("ray_hpsearch_best_objective") for line in lines)
+    assert any(line.startswith("ray_hpsearch_images_per_second") for line in lines)
+
+
+def test_an_unauthenticated_request_is_refused(on_ray):
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{on_ray.dashboard}/logical/actors", timeout=30)
+
+
+def python(code):
+    """Run code in a process of its own, from the root of the project."""
+    command = [sys.executable, "-c", code]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=200, cwd=root)
+
+
+def test_the_temporary_folder_of_a_local_ray_goes_with_it():
+    done = python("""
+import ray
+from hpsearch.runners.ray_cluster import cluster
+with cluster(None, dashboard=False):
+    print(ray._private.worker._global_node.get_temp_dir_path())
+""")
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    assert folder.name.startswith("hp-") and len(str(folder)) <= 43
+    assert not folder.exists()
+
+
+def test_no_line_of_ray_or_tune_is_printed(tmp_path):
+    done = python(f"""
+from pathlib import Path
+from tests.runners.test_ray import *
+with cluster(None) as joined:
+    execute(OnRay(joined, Resources(), 2), toy(trials=4, fail_above=0.5), Path({str(tmp_path)!r}))
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_inline_is_one_at_a_time():
+    assert Inline(Resources(gpus=0)).concurrent == 1
