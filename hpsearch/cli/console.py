@@ -1,0 +1,172 @@
+"""All that is printed: results to the standard output, problems to the standard error."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from hpsearch.contract import Value
+from hpsearch.errors import InputError
+
+if TYPE_CHECKING:
+    from hpsearch.cli.plan import Plan
+    from hpsearch.runners.engine import Engine
+    from hpsearch.runners.search import Search
+
+WIDE = 200
+"""Columns where the output is no terminal: a table in a file must not be cut to 80."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    out.print(escape(text))
+
+
+def note(text: str) -> None:
+    """Print a line beside the results: progress, hints."""
+    err.print(f"[dim]{escape(text)}[/dim]")
+
+
+def data(value: Any) -> None:
+    """Print JSON."""
+    out.print(json.dumps(value, indent=2, allow_nan=False), markup=False)
+
+
+def problems(error: InputError) -> None:
+    """Print what is wrong with an input."""
+    for problem in error.problems:
+        headline, *details = str(problem).splitlines()
+        err.print(f"[bold red]error:[/bold red] {escape(headline)}")
+        for line in details:
+            err.print(escape(line))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what takes a moment, on a terminal only."""
+    with err.status(f"{what} ..."):
+        yield
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def value(value: Value) -> str:
+    """The value of a parameter."""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def settings(config: Mapping[str, Value]) -> str:
+    """A configuration on one line."""
+    return "  ".join(f"{name}={value(setting)}" for name, setting in config.items())
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{int(minutes)} min {int(seconds % 60)} s" if hours < 1 else f"{int(hours)} h {int(minutes % 60)} min"
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """Make a plain table; a terminal that is too narrow folds its cells."""
+    headers = [Column(name, overflow="fold") for name in columns]
+    return Table(*headers, title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+
+
+def facts(rows: Mapping[str, str]) -> None:
+    """Print labels and values."""
+    width = max(map(len, rows), default=0)
+    for label, text in rows.items():
+        out.print(f"[bold]{escape(label):<{width}}[/bold]  {escape(text)}")
+
+
+def plan_facts(plan: "Plan") -> dict[str, str]:
+    """What a search is about, what it trains, and how it looks for what."""
+    space = plan.space
+    hours = f" or {space.budget.hours:g} h" if space.budget.hours else ""
+    rule, grace = space.stopping.rule, space.stopping.grace
+    stopping = "" if rule == "none" else f", {rule} stopping from {grace:.0%} of the schedule on"
+    budget = f"{space.budget.trials} trials{hours}"
+    searched = ", ".join(space.searched) or "nothing"
+    objective = f"{space.objective.metric} ({space.objective.mode})"
+    return {
+        **({"goal": space.goal} if space.goal else {}),
+        "function": plan.space.train.function,
+        **plan.description.get("facts", {}),
+        "search": f"{space.sampler.name} over {searched} for {objective}; {budget}{stopping}",
+    }
+
+
+def opening(folder: Path, plan: "Plan", engine: "Engine") -> None:
+    """Say what a session is going to do, and where to watch it."""
+    trials = "trial" if engine.concurrent == 1 else "trials side by side"
+    rows = {"study": folder.name, **plan_facts(plan), "workers": f"{engine.concurrent} {trials} on {engine.device}"}
+    rows["results"] = shown(folder)
+    if engine.dashboard:
+        rows["dashboard"] = f"{engine.dashboard}  (it asks for the token that `ray get-auth-token` prints)"
+    facts(rows)
+    out.print()
+
+
+def closing(folder: Path, search: "Search") -> None:
+    """Say what came out and what can be done next."""
+    from hpsearch.analysis.summary import summarise
+    from hpsearch.cli.studies import print_summary
+    from hpsearch.store.reader import open_study
+
+    name, results = folder.name, folder.parent
+    out.print()
+    print_summary(summarise(open_study(results, name)), top=3)
+    if search.target_reached:
+        say(f"\nthe target of {search.space.objective.metric} is reached")
+    elif search.budget.out_of_time:
+        say("\nthe hours are over")
+    where = _results_option(folder)
+    out.print()
+    facts(
+        {
+            "results": f'{shown(folder)}  (pandas.read_parquet("{shown(folder / "trials")}"))',
+            "next": f"hpsearch show {name}{where}",
+            "": f"hpsearch extend {name} --trials N{where}",
+            " ": f"hpsearch best {name} --write best.yaml{where}",
+        }
+    )
+
+
+def interrupted(folder: Path) -> None:
+    """Say that nothing is lost and how to go on."""
+    err.print(f"\ninterrupted; finished trials are kept in {escape(shown(folder))}")
+    err.print(f"go on with: hpsearch resume {folder.name}{_results_option(folder)}")
+
+
+def aborted(folder: Path, error: str) -> None:
+    """Show the error that all the first trials ended with."""
+    err.print("\n[bold red]error:[/bold red] the first three trials failed in the same way; the search is stopped")
+    err.print(escape(error))
+    err.print(f"after mending it: hpsearch resume {folder.name} --retry-failed{_results_option(folder)}")
+
+
+def shown(path: Path) -> str:
+    """A path relative to the current folder where it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _results_option(folder: Path) -> str:
+    results = folder.parent
+    return "" if results == Path.cwd() / "results" else f" --results {shown(results)}"

@@ -1,0 +1,98 @@
+"""What can be said of a search before it runs: its parameters, its first suggestions, its time."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.table import Table
+
+from hpsearch.cli import console
+from hpsearch.cli.plan import Plan
+from hpsearch.errors import FunctionError, Problem
+from hpsearch.runners.drive import Outcome
+from hpsearch.runners.engine import inline
+from hpsearch.runners.work import prepare
+from hpsearch.samplers.by_name import make_sampler
+from hpsearch.seeds import derived_seed
+from hpsearch.trial import PendingTrial, Status
+
+SUGGESTIONS = 5
+
+
+def parameters(plan: Plan) -> Table:
+    """One row per parameter: what it may be, when it is active, and what the training function does without it."""
+    defaults = plan.description.get("parameters", {})
+    table = console.table("parameter", "kind", "values", "when", "default")
+    for name, parameter in plan.space.parameters.items():
+        when = ", ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
+        default = defaults.get(name)
+        table.add_row(
+            name, parameter.type, parameter.describe(), when, "" if default is None else console.value(default)
+        )
+    return table
+
+
+def suggestions(plan: Plan) -> Table:
+    """The settings of the first trials, as they come while nothing is known."""
+    sampler = make_sampler(plan.space)
+    table = console.table("trial", *plan.space.parameters, title="first suggestions")
+    for number in range(min(SUGGESTIONS, plan.space.budget.trials)):
+        config = sampler.suggest([], [], number)
+        values = [console.value(config[name]) if name in config else "-" for name in plan.space.parameters]
+        table.add_row(f"{number:05d}", *values)
+    return table
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Seconds of a trial of one epoch: ``epoch`` inside the training function up to its report, ``rest`` around it.
+
+    ``side_by_side`` trials fit on this machine.
+    """
+
+    prepare: float
+    epoch: float
+    rest: float
+    side_by_side: int
+
+
+def probe(plan: Plan) -> Probe:
+    """Run the first suggestion for one epoch in this process. Raises FunctionError where it fails."""
+    config = make_sampler(plan.space).suggest([], [], 0)
+    trial = PendingTrial(0, config, derived_seed(plan.space.seed, "trial", 0))
+    with inline(plan.space.resources) as engine, TemporaryDirectory(prefix="hpsearch-probe-") as folder:
+        begun = time.perf_counter()
+        shared = prepare(plan.functions, plan.space.train.settings)
+        prepared = time.perf_counter()
+        work = plan.work("probe", Path(folder), engine.device, engine.gpus)
+        drive = work.start(work.load(), trial, shared, epochs=1)
+        epoch, outcome = 0.0, None
+        while outcome is None:
+            step = drive.step()
+            epoch, outcome = step.report.seconds if step.report else epoch, step.outcome
+        _check(outcome, plan)
+        total = time.perf_counter() - prepared
+        cores = int(1 / engine.gpus) if engine.gpus else (os.cpu_count() or 1) // work.threads
+    return Probe(prepared - begun, epoch, total - epoch, max(1, cores))
+
+
+def timing(probe: Probe, plan: Plan) -> dict[str, str]:
+    """What a probe says about the whole search, without the trials that are stopped early."""
+    epochs, trials = plan.description.get("epochs"), plan.space.budget.trials
+    rows = {"probe": f"data {console.duration(probe.prepare)}, one epoch {console.duration(probe.epoch)}"}
+    if epochs is None:
+        return rows | {"estimate": "none: the training function does not say how many epochs it runs (describe)"}
+    trial = probe.rest + probe.epoch * epochs
+    search = probe.prepare + trial * -(-trials // probe.side_by_side)
+    return rows | {
+        "one trial": f"about {console.duration(trial)} for {epochs} epochs",
+        "the search": f"at most about {search / 3600:.2f} hours ({console.duration(search)}) for {trials} trials, "
+        f"{probe.side_by_side} side by side on this machine",
+    }
+
+
+def _check(outcome: Outcome, plan: Plan) -> None:
+    if outcome.status is Status.FAILED:
+        raise FunctionError(Problem(f"the probe failed:\n{outcome.error}", key=plan.functions.reference))

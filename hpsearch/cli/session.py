@@ -1,0 +1,79 @@
+"""One driver at work on one study: ``run``, ``resume`` and ``extend`` are this, with another beginning."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import typer
+
+from hpsearch.cli import console
+from hpsearch.cli.plan import Plan, command
+from hpsearch.cli.watch import watching
+from hpsearch.runners.budget import Budget
+from hpsearch.runners.engine import Engine, inline, on_ray
+from hpsearch.runners.search import Search
+from hpsearch.runners.work import Arrays, prepare
+from hpsearch.samplers.by_name import make_sampler
+from hpsearch.store.writer import StudyWriter
+
+INTERRUPTED = 130
+ABORTED = 1
+
+
+def engine_for(
+    plan: Plan, run_inline: bool, address: str | None, max_concurrent: int | None
+) -> AbstractContextManager[Engine]:
+    """Return the context in which trials run as the command line asks."""
+    resources = plan.space.resources
+    return inline(resources) if run_inline else on_ray(resources, address, max_concurrent)
+
+
+def ready(plan: Plan) -> Arrays:
+    """Load what the trials share."""
+    with console.waiting("loading the data"):
+        return prepare(plan.functions, plan.space.train.settings)
+
+
+def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hours: float | None) -> None:
+    """Run the search of an open study until its budget is spent, and print where the results are.
+
+    Exits with 130 after Ctrl-C and with 1 where the training function turned out to be broken; either way what was
+    finished is kept.
+    """
+    work = plan.work(store.folder.name, store.folder / "work", engine.device, engine.gpus)
+    budget = Budget(plan.space.budget.trials, hours)
+    watch = watching(plan, budget, engine.concurrent, store.history)
+    sinks = [store, watch, *engine.sinks(work, store.history)]
+    search = Search(
+        plan.space,
+        make_sampler(plan.space),
+        budget,
+        sinks,
+        store.history,
+        store.pending,
+        plan.description.get("epochs"),
+    )
+    console.opening(store.folder, plan, engine)
+    with _session(store, search), watch:
+        engine.run(search, work, shared)
+    if search.error is not None:
+        console.aborted(store.folder, search.error)
+        raise typer.Exit(ABORTED)
+    console.closing(store.folder, search)
+
+
+@contextmanager
+def _session(store: StudyWriter, search: Search) -> Iterator[None]:
+    """Keep the beginning and the end of a driver's work in study.json."""
+    store.begin_session(command())
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the clean-up
+        store.end_session("interrupted")
+        console.interrupted(store.folder)
+        raise typer.Exit(INTERRUPTED) from None
+    except BaseException:
+        store.end_session("error")
+        raise
+    store.end_session("aborted" if search.error is not None else "finished")

@@ -1,0 +1,99 @@
+"""``hpsearch list`` and ``hpsearch show``: the studies there are, and what one of them has found."""
+
+from rich.table import Table
+
+from hpsearch.analysis.summary import Edge, Setting, Summary, summarise
+from hpsearch.cli import console, options
+from hpsearch.cli.options import RESULTS
+from hpsearch.store.reader import StudyEntry, list_studies, open_study
+from hpsearch.trial import Status
+
+
+def list_(results: options.Results = RESULTS, json: options.Json = False) -> None:
+    """List the studies in a results folder."""
+    entries = list_studies(results)
+    if json:
+        console.data([_plain(entry) for entry in entries])
+        return
+    if not entries:
+        console.say(f"no studies in {console.shown(results)}; `hpsearch run --space quickstart.yaml` makes one")
+        return
+    table = console.table("study", "trials", *Status, "created", "goal")
+    for entry in entries:
+        if entry.problem is not None:
+            table.add_row(entry.name, "", *[""] * len(Status), "", f"cannot be read: {entry.problem.splitlines()[0]}")
+            continue
+        counts = [str(entry.counts.get(status, 0)) for status in Status]
+        state = " (running)" if entry.running else ""
+        created = (entry.created_at or "")[:16].replace("T", " ")
+        table.add_row(entry.name, f"{sum(entry.counts.values())}{state}", *counts, created, entry.goal)
+    console.out.print(table)
+
+
+def show(name: options.Name, results: options.Results = RESULTS, json: options.Json = False) -> None:
+    """Show what a study has found: best settings, trials by status, time spent."""
+    study = open_study(results, name)
+    summary = summarise(study)
+    if json:
+        console.data(summary.to_json())
+        return
+    goal = {"goal": summary.goal} if summary.goal else {}
+    console.facts({"study": summary.name, "state": str(summary.state), **goal})
+    print_summary(summary)
+
+
+def print_summary(summary: Summary, top: int | None = None) -> None:
+    """Print counts, times and the best settings."""
+    counts = "  ".join(f"{status} {count}" for status, count in summary.counts.items() if count) or "none yet"
+    pace = "" if summary.trials_per_hour is None else f", {summary.trials_per_hour:.0f} trials an hour"
+    saved = f"; early stopping saved {summary.epochs_saved} epochs" if summary.epochs_saved else ""
+    console.facts(
+        {
+            "trials": counts,
+            "time": f"{console.duration(summary.wall_seconds)} in all{pace}; "
+            f"{console.duration(summary.train_seconds)} of training{saved}",
+        }
+    )
+    if not summary.top:
+        console.say("no trial has run to its end yet")
+        return
+    console.out.print()
+    console.out.print(_settings(summary, summary.top[:top]))
+    for edge in summary.edges:
+        console.note(_warning(edge))
+
+
+def _settings(summary: Summary, settings: tuple[Setting, ...]) -> Table:
+    names = list(dict.fromkeys(name for setting in settings for name in setting.config))
+    extra = [
+        name
+        for name in ("val_loss", "val_accuracy", "test_accuracy")
+        if name != summary.metric and any(name in setting.metrics for setting in settings)
+    ]
+    direction = "lowest" if summary.mode == "min" else "highest"
+    columns = ["trial", summary.metric, *extra, *names, "epochs", "seconds"]
+    table = console.table(*columns, title=f"{direction} {summary.metric}")
+    for setting in settings:
+        metrics = [console.number(setting.metrics[name]) if name in setting.metrics else "" for name in extra]
+        values = [console.value(setting.config[name]) if name in setting.config else "-" for name in names]
+        length = [str(setting.epochs), f"{setting.train_seconds:.1f}"]
+        table.add_row(setting.trial_id, console.number(setting.objective), *metrics, *values, *length)
+    return table
+
+
+def _warning(edge: Edge) -> str:
+    return (
+        f"the best {edge.parameter}, {console.value(edge.value)}, lies at the {edge.end} end of its range "
+        f"{edge.low:g} .. {edge.high:g}: the optimum may be outside"
+    )
+
+
+def _plain(entry: StudyEntry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "created_at": entry.created_at,
+        "goal": entry.goal,
+        "counts": dict(entry.counts),
+        "running": entry.running,
+        "problem": entry.problem,
+    }

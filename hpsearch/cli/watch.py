@@ -1,0 +1,182 @@
+"""A search as it runs: one table that updates on a terminal, one plain line per trial elsewhere."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from hpsearch.cli import console
+from hpsearch.cli.plan import Plan
+from hpsearch.runners.budget import Budget
+from hpsearch.runners.drive import headline
+from hpsearch.space.spec import Objective
+from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
+
+
+class Watch(Sink, AbstractContextManager["Watch"], Protocol):
+    """A sink that shows something while it is entered."""
+
+
+@dataclass
+class Progress:
+    """The figures that both forms show. Times in seconds since this session began (monotonic clock)."""
+
+    objective: Objective
+    budget: Budget
+    concurrent: int
+    counts: Counter[str] = field(default_factory=Counter)
+    best: FinishedTrial | None = None
+    running: dict[int, tuple[PendingTrial, EpochReport | None]] = field(default_factory=dict)
+    ended_now: int = 0
+    seconds: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+
+    def count(self, trial: FinishedTrial) -> None:
+        """Take a trial that ended."""
+        self.counts[trial.status] += 1
+        if trial.status is Status.COMPLETED and trial.objective is not None and self._better(trial.objective):
+            self.best = trial
+
+    def _better(self, value: float) -> bool:
+        if self.best is None or self.best.objective is None:
+            return True
+        return value < self.best.objective if self.objective.mode == "min" else value > self.best.objective
+
+    @property
+    def ended(self) -> int:
+        """Trials of the study that have ended."""
+        return sum(self.counts.values())
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time until the budget is spent, by the pace so far; None before the first trial has ended."""
+        limit = self.budget.seconds_left()
+        if not self.ended_now:
+            return limit
+        pace = (time.monotonic() - self.begun) / self.ended_now
+        by_trials = pace * max(0, self.budget.trials - self.ended)
+        return by_trials if limit is None else min(by_trials, limit)
+
+
+class Lines:
+    """One line for each trial that ends."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def started(self, trial: PendingTrial) -> None:
+        """Nothing: the line comes when it ends."""
+
+    def reported(self, trial: PendingTrial, report: EpochReport) -> None:
+        """Nothing."""
+
+    def finished(self, trial: FinishedTrial) -> None:
+        """Print the trial."""
+        progress = self._progress
+        progress.count(trial)
+        progress.ended_now += 1
+        epochs = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"
+        parts = [f"[{progress.ended}/{progress.budget.trials}]", f"trial {trial.trial_id}", f"{trial.status:<9}"]
+        parts += [result(trial, progress.objective), f"{epochs} {console.duration(trial.train_seconds)}"]
+        parts += [console.settings(trial.config)]
+        if progress.best is trial:
+            parts.append("(best so far)")
+        console.say("  ".join(parts))
+
+
+class LiveTable:
+    """One table, redrawn in place twice a second."""
+
+    def __init__(self, progress: Progress, epochs: int | None) -> None:
+        self._progress = progress
+        self._epochs = epochs
+        self._problems: list[str] = []
+        self._live = Live(get_renderable=self._draw, console=console.out, refresh_per_second=2, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def started(self, trial: PendingTrial) -> None:
+        """Show the trial as running."""
+        self._progress.running[trial.number] = (trial, None)
+
+    def reported(self, trial: PendingTrial, report: EpochReport) -> None:
+        """Show its epoch."""
+        self._progress.running[trial.number] = (trial, report)
+
+    def finished(self, trial: FinishedTrial) -> None:
+        """Move it to the counts."""
+        del self._progress.running[trial.number]
+        self._progress.count(trial)
+        self._progress.ended_now += 1
+        if trial.error:
+            self._problems.append(f"trial {trial.trial_id} failed: {headline(trial.error)}")
+
+    def _draw(self) -> RenderableType:
+        progress = self._progress
+        parts: list[RenderableType] = [Text(), Text(self._counts())]
+        if progress.best is not None:
+            best = progress.best
+            line = f"best  {result(best, progress.objective)}  trial {best.trial_id}  {console.settings(best.config)}"
+            parts.append(Text(line, style="green"))
+        if progress.running:
+            running = console.table("running", "epoch", progress.objective.metric, "settings")
+            for trial, report in list(progress.running.values()):
+                running.add_row(*self._row(trial, report))
+            parts += [Text(), running]
+        parts += [Text(problem, style="red") for problem in self._problems[-3:]]
+        return Group(*parts)
+
+    def _counts(self) -> str:
+        progress = self._progress
+        counts = "  ".join(f"{status} {progress.counts[status]}" for status in Status)
+        left = progress.seconds_left
+        time_left = "" if left is None else f"   about {console.duration(left)} left"
+        spent = console.duration(time.monotonic() - progress.begun)
+        return f"{progress.ended} of {progress.budget.trials} trials   {counts}   {spent}{time_left}"
+
+    def _row(self, trial: PendingTrial, report: EpochReport | None) -> list[str]:
+        of = f"/{self._epochs}" if self._epochs else ""
+        epoch = f"{report.epoch if report else 0}{of}"
+        value = report.metrics.get(self._progress.objective.metric) if report else None
+        return [trial.trial_id, epoch, "" if value is None else console.number(value), console.settings(trial.config)]
+
+
+def result(trial: FinishedTrial, objective: Objective) -> str:
+    """What came out of a trial: the objective, the held-out accuracy beside it, or its error."""
+    if trial.error:
+        return headline(trial.error)
+    names = dict.fromkeys([objective.metric, "val_loss", "val_accuracy"])
+    values = [(name, trial.metrics[name]) for name in names if name in trial.metrics]
+    return "  ".join(f"{name} {console.number(value)}" for name, value in values)
+
+
+def watching(plan: Plan, budget: Budget, concurrent: int, history: Sequence[FinishedTrial]) -> Watch:
+    """Return the form that suits the standard output, told what earlier sessions have found."""
+    progress = Progress(plan.space.objective, budget, concurrent)
+    for trial in history:
+        progress.count(trial)
+    if console.out.is_terminal:
+        return LiveTable(progress, plan.description.get("epochs"))
+    return Lines(progress)

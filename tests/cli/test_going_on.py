@@ -1,0 +1,191 @@
+"""Studies that are interrupted, killed, resumed and extended, by the real command."""
+
+import json
+import os
+import random
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from hpsearch.cli.going_on import spent_hours
+from tests.cli.command import TOY, hpsearch, space_file, start
+from tests.cli.test_run import trials_of
+
+SLOW = f'{{function: "{TOY}:train", epochs: 4, seconds: 0.1}}'
+
+
+def wait_for(condition, process, seconds=120):
+    """Wait until ``condition`` holds while ``process`` runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        time.sleep(0.05)
+
+
+def finished(folder, count):
+    def reached():
+        trials = folder / "results" / "toy" / "trials"
+        return trials.is_dir() and len(pd.read_parquet(trials, columns=["number"])) >= count
+
+    return reached
+
+
+def straight(folder, space):
+    """The same study without a break."""
+    assert hpsearch("run", "--space", space, "--inline", "--name", "straight", cwd=folder).returncode == 0
+    return trials_of(folder, "straight")
+
+
+@pytest.mark.parametrize("ray", [False, True])
+def test_after_kill_9_resume_runs_what_is_missing_and_nothing_twice(tmp_path, ray):
+    log = tmp_path / "log"
+    train = f'{{function: "{TOY}:train", epochs: 4, seconds: 0.1, log: "{log}"}}'
+    space = space_file(tmp_path, train=train, budget="{trials: 8}")
+    inline = [] if ray else ["--inline"]
+    process = start("run", "--space", space, *inline, cwd=tmp_path)
+    wait_for(finished(tmp_path, 3), process)
+    time.sleep(random.uniform(0, 0.5))
+    process.kill()
+    process.communicate()
+    before = trials_of(tmp_path)
+    assert len(before) < 8
+    done = hpsearch("resume", "toy", *inline, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = trials_of(tmp_path)
+    pd.testing.assert_frame_equal(after[after["number"].isin(before["number"])], before)
+    columns = ["number", "lr", "seed", "status", "objective", "epochs"]
+    pd.testing.assert_frame_equal(after[columns], straight(tmp_path, space)[columns])
+    ended = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("end")]
+    straight_ends = 1
+    assert all(ended.count(trial_id) == 1 + straight_ends for trial_id in before["trial_id"]), "none runs twice"
+    epochs = pd.read_parquet(tmp_path / "results" / "toy" / "epochs")
+    assert sorted(zip(epochs["number"], epochs["epoch"], strict=True)) == [
+        (n, e) for n in range(8) for e in (1, 2, 3, 4)
+    ]
+
+
+def test_kill_9_at_any_moment_loses_nothing(tmp_path):
+    space = space_file(tmp_path, train=f'{{function: "{TOY}:train", epochs: 2, seconds: 0.02}}', budget="{trials: 60}")
+    command = ["run", "--space", space]
+    seen, chance = set(), random.Random(0)
+    for _ in range(6):
+        process = start(*command, "--inline", cwd=tmp_path)
+        wait_for((tmp_path / "results" / "toy" / "trials").is_dir, process)
+        time.sleep(2 + chance.uniform(0, 1))
+        process.kill()
+        process.communicate()
+        numbers = list(trials_of(tmp_path)["number"])
+        assert len(numbers) == len(set(numbers)) and seen <= set(numbers)
+        seen = set(numbers)
+        command = ["resume", "toy"]
+    assert hpsearch(*command, "--inline", cwd=tmp_path).returncode == 0
+    assert list(trials_of(tmp_path)["number"]) == list(range(60))
+
+
+@pytest.mark.parametrize("ray", [False, True])
+def test_ctrl_c_stops_cleanly_says_how_to_resume_and_exits_with_130(tmp_path, ray):
+    space = space_file(tmp_path, train=SLOW, budget="{trials: 30}")
+    process = start("run", "--space", space, *([] if ray else ["--inline"]), cwd=tmp_path)
+    wait_for(finished(tmp_path, 2), process)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "hpsearch resume toy" in printed
+    assert "Traceback" not in printed
+    sessions = json.loads((tmp_path / "results" / "toy" / "study.json").read_text())["sessions"]
+    assert sessions[-1]["reason"] == "interrupted"
+    shown = hpsearch("show", "toy", cwd=tmp_path)
+    assert "interrupted" in shown.stdout
+
+
+def test_extend_adds_trials_to_a_finished_study(tmp_path):
+    space = space_file(tmp_path, budget="{trials: 3}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 0
+    before = trials_of(tmp_path)
+    done = hpsearch("extend", "toy", "--trials", 4, "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = trials_of(tmp_path)
+    assert list(after["number"]) == list(range(7))
+    pd.testing.assert_frame_equal(after[:3], before)
+    space.write_text(space.read_text().replace("trials: 3", "trials: 7"))
+    columns = ["number", "lr", "seed", "status", "objective"]
+    pd.testing.assert_frame_equal(after[columns], straight(tmp_path, space)[columns])
+
+
+def test_extend_needs_neither_the_space_file_nor_the_same_folder(tmp_path):
+    space = space_file(tmp_path, budget="{trials: 2}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 0
+    space.unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = hpsearch("extend", "toy", "--trials", 1, "--inline", "--results", tmp_path / "results", cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert len(trials_of(tmp_path)) == 3
+
+
+def test_resuming_a_finished_study_does_nothing_and_says_so(tmp_path):
+    space = space_file(tmp_path, budget="{trials: 2}")
+    hpsearch("run", "--space", space, "--inline", cwd=tmp_path)
+    done = hpsearch("resume", "toy", "--inline", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "nothing to do: all 2 trials of toy have ended" in done.stdout
+    assert len(trials_of(tmp_path)) == 2
+
+
+def test_retry_failed_runs_the_failed_trials_again(tmp_path):
+    broken = tmp_path / "mine.py"
+    broken.write_text("def train(trial):\n    raise ValueError('not yet')\n")
+    space = space_file(tmp_path, train='{function: "mine.py:train"}', budget="{trials: 4}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 1
+    before = trials_of(tmp_path)
+    assert set(before["status"]) == {"failed"}
+    broken.write_text("def train(trial):\n    return {'val_loss': trial.config['lr']}\n")
+    done = hpsearch("resume", "toy", "--retry-failed", "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = trials_of(tmp_path)
+    assert set(after["status"]) == {"completed"} and len(after) == 4
+    assert list(after["lr"][:3]) == list(before["lr"]) and list(after["seed"][:3]) == list(before["seed"])
+
+
+def test_a_second_driver_is_refused(tmp_path):
+    space = space_file(tmp_path, train=SLOW, budget="{trials: 100}")
+    process = start("run", "--space", space, "--inline", cwd=tmp_path)
+    try:
+        wait_for(finished(tmp_path, 1), process)
+        done = hpsearch("resume", "toy", "--inline", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "toy" in done.stderr and str(process.pid) in done.stderr
+        assert process.poll() is None, "the first driver goes on"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_resume_grants_only_the_hours_that_are_left(tmp_path):
+    train = f'{{function: "{TOY}:train", epochs: 1, seconds: 0.2}}'
+    space = space_file(tmp_path, train=train, budget=f"{{trials: 500, hours: {1 / 3600}}}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 0
+    count = len(trials_of(tmp_path))
+    done = hpsearch("resume", "toy", "--inline", cwd=tmp_path)
+    assert "the hours of toy are spent" in done.stdout and len(trials_of(tmp_path)) == count
+    assert hpsearch("resume", "toy", "--hours", 1 / 3600, "--inline", cwd=tmp_path).returncode == 0
+    assert len(trials_of(tmp_path)) > count
+    now = len(trials_of(tmp_path))
+    assert hpsearch("extend", "toy", "--trials", 2, "--inline", cwd=tmp_path).returncode == 0
+    assert len(trials_of(tmp_path)) == now + 2
+
+
+def test_a_killed_session_counts_until_its_last_trial():
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+
+    class Trial:
+        finished_at = begun + timedelta(hours=2)
+
+    killed = {"started_at": begun.isoformat(), "seconds": None}
+    ended = {"started_at": begun.isoformat(), "seconds": 1800.0}
+    assert spent_hours({"sessions": [killed, ended]}, (Trial(),)) == pytest.approx(2.5)
+    assert spent_hours({"sessions": [killed]}, ()) == 0
