@@ -1,0 +1,21 @@
+"""What a sampler is: finished and pending trials in, one configuration out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hpsearch.contract import Config
+from hpsearch.trial import FinishedTrial, PendingTrial
+
+
+class Sampler(Protocol):
+    """Proposes configurations.
+
+    A suggestion depends on the space and its seed, which the sampler was made with, and on the arguments; not on their
+    order, the clock, or earlier calls. So resuming a search is searching with a history.
+    """
+
+    def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
+        """Return the configuration of trial ``number`` (from 0), which is in neither list.
+
+        A sampler that does not learn uses ``number`` only, so its trials are the same however they are scheduled.
+        """

@@ -1,0 +1,30 @@
+"""Sobol points: they fill the space more evenly than independent draws do.
+
+I. M. Sobol', USSR Comput. Math. Math. Phys. 7 (1967); scrambled as in A. B. Owen, J. Complexity 14 (1998).
+"""
+
+from collections.abc import Sequence
+
+from scipy.stats.qmc import Sobol
+
+from hpsearch.contract import Config
+from hpsearch.seeds import stream
+from hpsearch.space.spec import Space
+from hpsearch.trial import FinishedTrial, PendingTrial
+
+
+class SobolSampler:
+    """Trial ``number`` is that point of one scrambled sequence, which the seed of the space determines."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
+        """Return point ``number``; the history plays no part."""
+        names = self._space.searched
+        if not names:
+            return self._space.config_from_units({})
+        points = Sobol(len(names), scramble=True, seed=stream(self._space.seed, "sobol"))
+        if number:  # SciPy cannot skip zero points
+            points.fast_forward(number)
+        return self._space.config_from_units(dict(zip(names, points.random(1)[0].tolist(), strict=True)))

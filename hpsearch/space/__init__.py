@@ -1,0 +1,1 @@
+"""The search space: a YAML file as a typed, validated value."""

@@ -1,0 +1,78 @@
+"""The blocks of a space file beside its parameters: what is trained and measured, how, and for how long."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, FiniteFloat, field_validator, model_validator
+
+from hpsearch.typed_yaml import Typed, wrong
+
+
+class Train(Typed):
+    """What runs a trial; every key beside ``function`` is passed on to it as a setting."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+    function: str = "trainer.objective:train"
+    """``module:name`` or ``path/file.py:name``."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The other keys of the block, as they stand there."""
+        return dict(self.model_extra or {})
+
+
+class Objective(Typed):
+    """The metric that is searched for, and its direction."""
+
+    metric: str = Field(min_length=1)
+    mode: Literal["min", "max"]
+    target: FiniteFloat | None = None
+    """The search ends when a trial reaches this."""
+    bound: FiniteFloat | None = None
+    """A trial past this counts as diverged."""
+
+    @field_validator("metric")
+    @classmethod
+    def _held_out(cls, metric: str) -> str:
+        if metric == "test" or metric.startswith("test_"):
+            raise wrong(
+                "a search must not look at test data: its best value would then say nothing about new data",
+                got=metric,
+                hint=f"val{metric.removeprefix('test')}, computed on a held-out part of the training data",
+            )
+        return metric
+
+
+class SamplerSpec(Typed):
+    """Who proposes the next setting."""
+
+    name: Literal["random", "sobol", "tpe", "gp"] = "tpe"
+    startup_trials: int | None = Field(default=None, ge=1)
+    """Random trials before the model is used (tpe, gp)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.startup_trials is not None and self.name in ("random", "sobol"):
+            raise wrong(f"{self.name} has no model to start up", "startup_trials", hint="leave it out, or tpe, gp")
+        return self
+
+
+class Stopping(Typed):
+    """Which trials end early; never before the share ``grace`` of their schedule."""
+
+    rule: Literal["none", "median", "halving"] = "none"
+    grace: float = Field(default=0.5, gt=0, le=1)
+
+
+class Budget(Typed):
+    """When no more trials are started: whichever comes first."""
+
+    trials: int = Field(ge=1)
+    hours: FiniteFloat | None = Field(default=None, gt=0)
+
+
+class Resources(Typed):
+    """What one trial occupies; ``gpus: auto`` is one GPU where there is one."""
+
+    cpus: int = Field(default=1, ge=1)
+    gpus: Literal["auto"] | Annotated[FiniteFloat, Field(ge=0)] = "auto"

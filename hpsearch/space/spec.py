@@ -1,0 +1,122 @@
+"""The search space file as one typed value."""
+
+import re
+from collections.abc import Callable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from hpsearch.contract import Config, Value
+from hpsearch.errors import SpaceError, listed, nearest
+from hpsearch.space.blocks import Budget, Objective, Resources, SamplerSpec, Stopping, Train
+from hpsearch.space.parameters import Constant, Parameter, Real
+from hpsearch.space.values import FiniteValue, as_tuple, same
+from hpsearch.typed_yaml import Document, Typed, parse, wrong
+
+__all__ = ["NAME", "Budget", "Objective", "Resources", "SamplerSpec", "Space", "Stopping", "Train"]
+
+NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+"""A parameter: an identifier, or a key path such as ``augment.cutout``."""
+
+
+class Space(Typed):
+    """A search space. Its defaults are those of a file that says nothing about them."""
+
+    goal: str = ""
+    train: Train = Train()
+    parameters: dict[str, Parameter] = Field(min_length=1)
+    objective: Objective
+    sampler: SamplerSpec = SamplerSpec()
+    stopping: Stopping = Stopping()
+    budget: Budget
+    start_with: Annotated[tuple[dict[str, FiniteValue], ...], BeforeValidator(as_tuple)] = ()
+    """Settings that are evaluated first; the sampler fills in what an entry leaves out."""
+    resources: Resources = Resources()
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, parameter in self.parameters.items():
+            if not NAME.fullmatch(name):
+                allowed = "letters, digits and _; a key path joins such names by dots"
+                raise wrong(f"'{name}' cannot name a parameter", "parameters", name, allowed=allowed)
+            for other, values in parameter.when.items():
+                self._check_condition(name, other, values)
+        self._dependency_order()
+        for position, entry in enumerate(self.start_with):
+            for name, value in entry.items():
+                self._check_start(position, name, value)
+        return self
+
+    def _check_condition(self, name: str, other: str, values: tuple[Value, ...]) -> None:
+        path = ("parameters", name, "when", other)
+        parameter = self.parameters.get(other)
+        if parameter is None:
+            raise wrong(f"'{other}' is not a parameter", *path, **self._known(other))
+        if isinstance(parameter, Real):
+            raise wrong("a condition needs a choice, integer or constant", *path, got=f"{other} is a real")
+        for value in values:
+            # a condition on a constant may fail: that is how --set switches a part of the space off
+            if not isinstance(parameter, Constant) and not parameter.contains(value):
+                raise wrong(f"{other} never has this value", *path, got=value, allowed=parameter.describe())
+
+    def _check_start(self, position: int, name: str, value: Value) -> None:
+        path = ("start_with", position, name)
+        if name not in self.parameters:
+            raise wrong(f"'{name}' is not a parameter", *path, **self._known(name))
+        if not self.parameters[name].contains(value):
+            allowed = self.parameters[name].describe()
+            raise wrong(f"outside the range of {name}", *path, got=value, allowed=allowed)
+
+    def _known(self, name: str) -> dict[str, str | None]:
+        return {"allowed": listed(list(self.parameters)), "hint": nearest(name, self.parameters)}
+
+    def _dependency_order(self) -> list[str]:
+        """Return the names so that each follows those of its condition."""
+        graph = {name: list(parameter.when) for name, parameter in self.parameters.items()}
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as cycle:
+            names = cycle.args[1]
+            message = f"conditions that depend on each other: {' -> '.join(names)}"
+            raise wrong(message, "parameters", names[0], "when") from None
+
+    @property
+    def searched(self) -> list[str]:
+        """The names of the parameters that are not constant, in declared order."""
+        return [name for name, parameter in self.parameters.items() if not isinstance(parameter, Constant)]
+
+    def config(self, draw: Callable[[str, Parameter], Value]) -> Config:
+        """Build a configuration by drawing its parameters one by one, those of a condition first.
+
+        ``draw`` is called with name and parameter, never for one whose condition fails; the result has the declared
+        order.
+        """
+        drawn: dict[str, Value] = {}
+        for name in self._dependency_order():
+            parameter = self.parameters[name]
+            if all(_holds(drawn.get(other), values) for other, values in parameter.when.items()):
+                drawn[name] = draw(name, parameter)
+        return {name: drawn[name] for name in self.parameters if name in drawn}
+
+    def config_from_units(self, units: Mapping[str, float]) -> Config:
+        """Map one number in [0, 1) for each searched parameter to a configuration."""
+        return self.config(lambda name, parameter: parameter.from_unit(units.get(name, 0.0)))
+
+    def active(self, values: Mapping[str, Value]) -> list[str]:
+        """Return the names of the parameters that exist under ``values``, in declared order."""
+        return list(self.config(lambda name, _: values[name]))
+
+    def dump(self) -> dict[str, Any]:
+        """Return the space as plain JSON data."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def restore(cls, data: Mapping[str, Any]) -> Self:
+        """Build a space from what ``dump`` returned; raises SpaceError."""
+        return parse(cls, Document(dict(data)), SpaceError)
+
+
+def _holds(value: Value | None, allowed: tuple[Value, ...]) -> bool:
+    return value is not None and any(same(value, one) for one in allowed)
