@@ -1,0 +1,1 @@
+"""Evidence from stored studies; imports neither ray nor torch."""

@@ -1,0 +1,80 @@
+"""Files that are replaced whole: a reader or a crash at any moment finds the old content or the new, never a part."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hpsearch.errors import Problem, StudyError
+
+
+def replace(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, make it durable and put it in the place of ``path``.
+
+    The temporary name starts with a dot, which readers of Parquet folders skip. Raises StudyError when the disk is
+    full or the folder cannot be written; ``path`` then holds what it held before.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as cause:
+        raise cannot_write(path, cause) from cause
+
+
+def cannot_write(path: Path, cause: OSError) -> StudyError:
+    """Return the error for a file or folder of the store that the system refused to write."""
+    hint = "free some space or mend the folder; what was finished before is kept"
+    return StudyError(Problem(f"the study cannot be written: {cause}", file=path, hint=hint))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace ``path`` by ``data`` as strict JSON: NaN and infinities are a ValueError, before anything is written."""
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    replace(path, lambda temporary: _write_text(temporary, text))
+
+
+def read_json(path: Path) -> Any:
+    """Return the data of a JSON file; raises StudyError when it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise _cannot_read(path, cause) from None
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Replace ``path`` by ``table``; only text is dictionary-encoded, since measured numbers hardly repeat."""
+    text = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    replace(path, lambda temporary: pq.write_table(table.combine_chunks(), temporary, use_dictionary=text))
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Return the table of one Parquet file, or its ``columns``; raises StudyError when it is missing or damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns)
+    except (OSError, pa.ArrowException) as cause:
+        raise _cannot_read(path, cause) from None
+
+
+def _cannot_read(path: Path, cause: Exception) -> StudyError:
+    return StudyError(Problem(f"a file of the study cannot be read: {cause}", file=path))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

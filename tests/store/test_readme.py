@@ -1,0 +1,38 @@
+"""The README of results/ tells the truth: its snippets run, its tables name the columns there are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.store.schema import StudySchema
+from hpsearch.store.writer import StudyWriter
+
+from .examples import make_reports, make_space, make_trial, run_trial
+
+TEXT = (Path(__file__).parents[2] / "results" / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with StudyWriter.create(tmp_path / "results", "NAME", make_space(), {}) as writer:
+        for number, loss in enumerate([3.0, 1.0, 2.0]):
+            reports = make_reports([5.0, loss])
+            run_trial(writer, make_trial(number, reports), reports)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for snippet in SNIPPETS:
+        exec(snippet, names)
+    assert len(SNIPPETS) == 3
+    assert list(names["best"]["trial_id"]) == ["00001", "00002", "00000"]
+    assert names["curves"].loc[2].sort_values().tolist() == [1.0, 2.0, 3.0]
+    output = capsys.readouterr().out
+    assert "train_seconds | double | s | wall time inside the training function" in output
+    assert "Setting(trial_id='00001', objective=1.0" in output
+
+
+def test_every_column_is_described() -> None:
+    schema = StudySchema.of("s", make_space({"lr": {"type": "constant", "value": 1.0}}))
+    for name in {*schema.trials.names, *schema.epochs.names} - {"lr"}:
+        assert f"`{name}`" in TEXT, name

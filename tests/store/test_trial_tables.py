@@ -1,0 +1,95 @@
+"""Tables that ride along in reports: one file per trial, readable as one table whatever the trials brought."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from hpsearch.errors import StudyError
+from hpsearch.store.writer import StudyWriter
+from hpsearch.trial import EpochReport
+
+from .examples import make_space, make_trial, run_trial
+
+
+def reports_with(*tables: dict[str, Any]) -> list[EpochReport]:
+    return [EpochReport(epoch, {"val_loss": 1.0}, 1.0, tables={"dynamics": t}) for epoch, t in enumerate(tables, 1)]
+
+
+def write(results: Path, *trials: tuple[int, list[EpochReport]]) -> pd.DataFrame:
+    with StudyWriter.create(results, "s", make_space(), {}) as writer:
+        for number, reports in trials:
+            run_trial(writer, make_trial(number, reports), reports)
+    return pd.read_parquet(results / "s" / "dynamics")
+
+
+def test_rows_of_all_epochs_are_joined_and_keyed(tmp_path: Path) -> None:
+    layers, norms = np.array(["a", "b"]), np.arange(2, dtype=np.float32)
+    frame = write(tmp_path, (7, reports_with({"layer": layers, "norm": norms}, {"layer": layers, "norm": norms + 1})))
+    assert list(frame.columns) == ["trial_id", "epoch", "layer", "norm"]
+    assert list(frame["trial_id"]) == ["00007"] * 4
+    assert list(frame["epoch"]) == [1, 1, 2, 2]
+    assert list(frame["norm"]) == [0, 1, 1, 2]
+    assert frame["norm"].dtype == np.float32
+    assert [path.name for path in (tmp_path / "s" / "dynamics").iterdir()] == ["trial-00007.parquet"]
+    assert pq.read_schema(tmp_path / "s" / "dynamics" / "trial-00007.parquet").metadata[b"study"] == b"s"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_columns_and_types_of_all_trials_are_kept_in_any_order(tmp_path: Path, order: tuple[int, ...]) -> None:
+    tables = [{"a": [1, 2]}, {"a": [0.5]}, {"a": [3], "b": ["x"]}]
+    frame = write(tmp_path, *((number, reports_with(tables[number])) for number in order))
+    assert frame.sort_values("trial_id")["a"].tolist() == [1, 2, 0.5, 3]
+    assert frame.sort_values("trial_id")["b"].isna().tolist() == [True, True, True, False]
+
+
+def test_a_resumed_study_goes_on_with_the_columns_it_had(tmp_path: Path) -> None:
+    write(tmp_path, (1, reports_with({"a": [1], "b": [1]})))
+    with StudyWriter.open(tmp_path, "s") as writer:
+        run_trial(writer, make_trial(0), reports_with({"a": [2]}))
+    assert pd.read_parquet(tmp_path / "s" / "dynamics")["b"].isna().tolist() == [True, False]
+
+
+def test_an_empty_first_trial_hides_nothing(tmp_path: Path) -> None:
+    frame = write(tmp_path, (0, reports_with({"a": np.array([None])})), (1, reports_with({"a": [1.5]})))
+    assert frame["a"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"a": [1], "b": [1, 2]}, "length"),
+        ({"a": [[1, 2]]}, "dimension"),
+        ({"a": 5.0}, "trial 00000"),
+        ({"a": [object()]}, "dynamics"),
+        ({"epoch": [1]}, "'epoch' is added by the store"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_its_name(tmp_path: Path, table: dict[str, Any], message: str) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer, pytest.raises(StudyError, match=message):
+        run_trial(writer, make_trial(0), reports_with(table))
+
+
+@pytest.mark.parametrize("name", ["trials", "epochs", "work", "../x", ".x", ""])
+def test_names_that_would_leave_the_study_or_its_tables_are_refused(tmp_path: Path, name: str) -> None:
+    report = EpochReport(1, {}, 1.0, tables={name: {"a": [1]}})
+    with (
+        StudyWriter.create(tmp_path, "s", make_space(), {}) as writer,
+        pytest.raises(StudyError, match="name of a table"),
+    ):
+        run_trial(writer, make_trial(0), [report])
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_working_folder_stays_only_with_something_in_it(tmp_path: Path) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
+        (writer.workdir("00000") / "note.txt").write_text("kept")
+        assert writer.workdir("00001").is_dir()
+        for number in (0, 1):
+            run_trial(writer, make_trial(number))
+        assert writer.workdir("00000").is_absolute()
+        assert [path.name for path in (writer.folder / "work").iterdir()] == ["00000"]
+        assert (writer.workdir("00000") / "note.txt").read_text() == "kept"
