@@ -1,0 +1,84 @@
+"""A run on disk, to go on from: exactly, a resumed run ends in the same weights as one that was not interrupted.
+
+Only tensors and plain data are written, and read back with ``weights_only=True``. The state of the random streams is
+the seed and the number of finished epochs (``loop.Run``).
+"""
+
+import os
+import pickle
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hpsearch.errors import Problem, RecipeError, listed
+from trainer.early_stop import Progress
+from trainer.loop import Run
+
+VERSION = 1
+
+
+def save(run: Run, file: Path) -> None:
+    """Write ``run`` so that ``file`` is at every moment absent or complete."""
+    state = {
+        **_identity(run),
+        "progress": asdict(run.progress),
+        "network": run.network.state_dict(),
+        "velocities": run.optimizer.velocities,
+    }
+    write(state, file)
+
+
+def restore(run: Run, file: Path) -> None:
+    """Bring a freshly started ``run`` to the state in ``file``.
+
+    Raises RecipeError when the file is no checkpoint, or one of another version, recipe or seed.
+    """
+    state = read(file, run.device)
+    for key, value in _identity(run).items():
+        if state.get(key) != value:
+            what = f"the checkpoint was written with another {key}"
+            raise RecipeError(
+                Problem(what, file=file, key=_different(state.get(key), value), hint="remove it to start over")
+            )
+    run.network.load_state_dict(state["network"])
+    for velocity, saved in zip(run.optimizer.velocities, state["velocities"], strict=True):
+        velocity.copy_(saved)
+    run.progress = Progress(**state["progress"])
+
+
+def write(state: dict[str, Any], file: Path) -> None:
+    """Save plain data and tensors under a temporary name beside ``file``, then rename."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(file: Path, device: torch.device) -> dict[str, Any]:
+    """Load plain data and tensors; raises RecipeError when ``file`` is missing, damaged or holds anything else."""
+    try:
+        if not zipfile.is_zipfile(file):  # torch would take it for a bare pickle
+            raise OSError("missing or damaged")
+        state = torch.load(file, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as cause:
+        raise RecipeError(Problem("cannot read the saved run", file=file, got=str(cause).partition("\n")[0])) from None
+    if not isinstance(state, dict):
+        raise RecipeError(Problem("this is no saved run", file=file))
+    return state
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    """Return what must be equal for a run to go on."""
+    return {"version": VERSION, "recipe": run.recipe.model_dump(mode="json"), "seed": run.seed}
+
+
+def _different(old: object, new: object) -> str | None:
+    """Name the top-level keys of two recipes that differ."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return None
+    return listed([key for key in new if old.get(key) != new[key]])

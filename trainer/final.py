@@ -1,0 +1,96 @@
+"""The last training: one recipe, one model on disk, optionally on all the training images."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from hpsearch.contract import Report
+from hpsearch.errors import InputError, Problem, RecipeError
+from trainer import checkpoint, models
+from trainer.batches import Shape, to_device
+from trainer.data import Dataset, Source
+from trainer.loop import Run, fit, start
+from trainer.objective import split_arrays
+from trainer.precision import find_device
+from trainer.recipe import Recipe
+
+
+def train_final(
+    recipe: Recipe, source: Source, seed: int = 0, device: str = "auto", save: Path | None = None, full: bool = True
+) -> Iterator[Report]:
+    """Train, test at the end, and write the model to ``save``; yield a report per epoch (``loop.fit``).
+
+    ``full`` trains on all the training images, so that there is no held-out score and of the early stopping rules only
+    time and divergence act; otherwise the images are divided as in a search. Nothing is saved if the run diverges.
+    Raises DataError, RecipeError and DeviceError, and InputError where ``save`` cannot be written.
+    """
+    place = find_device(device)
+    if save:
+        _check_writable(save)
+    dataset = source.load()
+    arrays = _all(dataset) if full else split_arrays(dataset, recipe)
+    splits = {
+        name: to_device(arrays[f"{name}_images"], arrays[f"{name}_labels"], place)
+        for name in ("train", "val", "test")
+        if f"{name}_images" in arrays
+    }
+    run = start(recipe, seed, place, splits["train"].shape, len(dataset.classes))
+    report: Report = {}
+    for report in fit(run, splits["train"], splits.get("val"), splits["test"]):
+        yield report
+    if save and not report.get("diverged"):
+        save_model(run, splits["train"].shape, dataset.classes, save)
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """A trained network, in evaluation mode, and what is needed to use it.
+
+    ``recipe``  how it was trained; ``recipe.data`` holds the mean and std by which images are normalised
+    ``classes``  names of the outputs, in order
+    """
+
+    network: nn.Module
+    recipe: Recipe
+    classes: tuple[str, ...]
+
+
+def save_model(run: Run, shape: Shape, classes: tuple[str, ...], file: Path) -> None:
+    """Write the network's weights with the recipe, the image size (h, w, channels) and the class names."""
+    weights = {name: tensor.cpu() for name, tensor in run.network.state_dict().items()}
+    state = {"recipe": run.recipe.model_dump(mode="json"), "shape": list(shape), "classes": list(classes)}
+    checkpoint.write({**state, "network": weights}, file)
+
+
+def load_model(file: Path) -> SavedModel:
+    """Read what ``save_model`` wrote, on the CPU; raises RecipeError when it is something else."""
+    state = checkpoint.read(file, torch.device("cpu"))
+    if not {"recipe", "shape", "classes", "network"} <= state.keys():
+        raise RecipeError(Problem("this is no saved model", file=file))
+    recipe = Recipe.model_validate(state["recipe"])
+    network = models.build(recipe.model, Shape(*state["shape"]), len(state["classes"]))
+    network.load_state_dict(state["network"])
+    return SavedModel(network.eval(), recipe, tuple(state["classes"]))
+
+
+def _check_writable(file: Path) -> None:
+    """Find out before the training, not after it, that ``file`` cannot be written."""
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        hint = "it needs the path of a file in an existing folder that may be written"
+        raise InputError(Problem("cannot write the model", file=file, hint=hint))
+
+
+def _all(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
+    """Keep the training images together."""
+    return {
+        "train_images": dataset.train_images,
+        "train_labels": dataset.train_labels,
+        "test_images": dataset.test_images,
+        "test_labels": dataset.test_labels,
+    }

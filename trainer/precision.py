@@ -1,0 +1,113 @@
+"""Which number format a run computes in, what the device can do, and what to do where it cannot.
+
+Parameters, optimiser and batch-norm statistics are always fp32; the policies differ in what convolutions and the linear
+layer compute in (autocast). fp16 needs its gradients scaled up: the loss is multiplied by the batch size, as the summed
+loss of the series does by itself.
+"""
+
+from pathlib import Path
+
+import torch
+
+from hpsearch.errors import DeviceError, Problem, listed
+from trainer.recipe import Precision
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+_FALLBACKS: dict[Precision, tuple[Precision, ...]] = {"fp32": (), "bf16": ("fp16",), "fp16": ("bf16",)}
+_BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def choose(wanted: Precision, supported: frozenset[Precision], device: str) -> tuple[Precision, str | None]:
+    """Return ``wanted`` if it is ``supported``, else the other 16-bit format, else fp32, with a note that says so."""
+    candidates: tuple[Precision, ...] = (wanted, *_FALLBACKS[wanted])
+    chosen: Precision = next((name for name in candidates if name in supported), "fp32")
+    return chosen, None if chosen == wanted else f"{chosen} instead of {wanted}, which {device} does not compute fast"
+
+
+def supported(device: torch.device) -> frozenset[Precision]:
+    """Return the formats for which ``device`` has fast arithmetic."""
+    if device.type == "cuda":
+        return gpu_precisions(torch.cuda.get_device_capability(device))
+    return cpu_precisions(_cpu_flags())
+
+
+def gpu_precisions(capability: tuple[int, int]) -> frozenset[Precision]:
+    """Return the fast formats of an NVIDIA GPU: fp16 from Pascal (5.3), bf16 from Ampere (8.0) on."""
+    found: set[Precision] = {"fp32"}
+    if capability >= (5, 3):
+        found.add("fp16")
+    if capability >= (8, 0):
+        found.add("bf16")
+    return frozenset(found)
+
+
+def cpu_precisions(flags: frozenset[str]) -> frozenset[Precision]:
+    """Return the fast formats of an x86 CPU with these feature ``flags``; fp16 is never among them."""
+    return frozenset({"fp32", "bf16"}) if flags & _BF16_CPU_FLAGS else frozenset({"fp32"})
+
+
+def _cpu_flags() -> frozenset[str]:
+    """Return the feature flags of the CPU where Linux says them, else none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context in which a network computes in ``precision``."""
+    return torch.autocast(device.type, dtype=_DTYPES.get(precision, torch.bfloat16), enabled=precision in _DTYPES)
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device called "auto", "cpu" or "cuda"; auto is the GPU where there is one.
+
+    Raises DeviceError when there is no GPU, or when the installed torch has no kernels for it.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        built = f"torch {torch.__version__}"
+        raise DeviceError(
+            Problem("torch finds no GPU", got=built, allowed="cpu", hint="docs/gpu.md says what it needs")
+        )
+    check_gpu(torch.cuda.get_device_name(), torch.cuda.get_device_capability(), torch.cuda.get_arch_list())
+    return torch.device("cuda")
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the name of the device for people."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def check_gpu(name: str, capability: tuple[int, int], architectures: list[str]) -> None:
+    """Raise DeviceError when torch, built for ``architectures`` ("sm_80"), cannot run on a GPU of this capability.
+
+    Machine code runs on its own major version from its own minor version on; intermediate code ("compute_80") is
+    compiled for every later GPU.
+    """
+    if not any(_runs_on(architecture, capability) for architecture in architectures):
+        what = f"the installed torch {torch.__version__} has no kernels for {name}"
+        raise DeviceError(
+            Problem(
+                what,
+                got=f"compute capability {capability[0]}.{capability[1]}",
+                allowed=listed(architectures),
+                hint="pip install torch --index-url https://download.pytorch.org/whl/cu126 "
+                "(it has kernels for older GPUs, see docs/gpu.md); or hide the GPU with CUDA_VISIBLE_DEVICES=",
+            )
+        )
+
+
+def _runs_on(architecture: str, capability: tuple[int, int]) -> bool:
+    kind, _, digits = architecture.partition("_")
+    suffix = digits.lstrip("0123456789")  # sm_90a runs on exactly this GPU, sm_100f on its family
+    version = digits.removesuffix(suffix)
+    major, minor = int(version[:-1]), int(version[-1])
+    if suffix == "a":
+        return (major, minor) == capability
+    if kind == "compute":
+        return (major, minor) <= capability
+    return major == capability[0] and minor <= capability[1]
