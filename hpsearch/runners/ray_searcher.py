@@ -107,6 +107,10 @@ class StopAll(Stopper):
         """Whether the training function turned out to be broken, or the store cannot be written."""
         return self._bridge.over
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its state, this object with it, for a resume that is not used here."""
+        return {}
+
 
 def _error_of(trial: TuneTrial) -> str:
     """Return the text of Tune's error file without its first line, a counter and a date."""

@@ -1,0 +1,97 @@
+"""Every snippet in the README and in docs/ is run, or checked against the command it names."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer.main
+
+from hpsearch.cli.app import app
+from hpsearch.cli.plan import overrides, plan_file
+from hpsearch.space.load import load
+from tests.cli.command import hpsearch
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """(page, words) of every line of a page that calls hpsearch."""
+    for page in PAGES:
+        for block in blocks(page, ""):
+            for line in block.splitlines():
+                if line.startswith("hpsearch "):
+                    yield pytest.param(shlex.split(line, comments=True)[1:], id=line.split("#")[0].strip())
+
+
+@pytest.mark.parametrize("words", [*commands()])
+def test_commands_and_their_options_exist(words):
+    group = typer.main.get_command(app)
+    assert hasattr(group, "commands")
+    name, *rest = words
+    group.commands[name].make_context(name, rest)  # parses; raises for an unknown option or a missing argument
+
+
+def test_the_table_of_commands_names_every_command_and_its_options():
+    group = typer.main.get_command(app)
+    rows = re.findall(r"^\| `(.*?)$", ROOT.joinpath("README.md").read_text(), flags=re.MULTILINE)
+    text = "\n".join(rows)
+    for name, command in group.commands.items():
+        assert re.search(rf"\b{name}\b", text), name
+        known = {option for parameter in command.params for option in parameter.opts}
+        for row in rows:
+            if row.startswith(f"{name} "):
+                assert set(re.findall(r"--[a-z-]+", row)) <= known
+
+
+def test_the_space_in_the_readme_is_the_shipped_one():
+    (block,) = blocks(ROOT / "README.md", "yaml")
+    shipped = (ROOT / "search_spaces" / "wd_lr.yaml").read_text()
+    assert block == shipped[shipped.index("goal:") :]
+
+
+def test_the_spaces_in_the_docs_are_valid(tmp_path, cifar_folder):
+    (block,) = blocks(ROOT / "docs" / "space.md", "yaml")
+    (tmp_path / "space.yaml").write_text(block)
+    plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides(data=cifar_folder))
+    kinds = {parameter.type for parameter in plan.space.parameters.values()}
+    assert kinds == {"real", "integer", "choice", "constant"}
+
+
+def test_the_training_function_in_the_docs_runs(tmp_path):
+    page = ROOT / "docs" / "training-function.md"
+    (space,) = blocks(page, "yaml")
+    function, beside = blocks(page, "python")
+    (tmp_path / "space.yaml").write_text(space)
+    (tmp_path / "mine.py").write_text(function)
+    assert hpsearch("run", "--space", "space.yaml", "--inline", "--trials", 3, cwd=tmp_path).returncode == 0
+    (tmp_path / "mine.py").write_text(function + beside)
+    assert hpsearch("run", "--space", "space.yaml", "--inline", "--trials", 3, cwd=tmp_path).returncode == 0
+    trials = pd.read_parquet(tmp_path / "results" / "space-2" / "trials")
+    assert set(trials["status"]) == {"completed"} and set(trials["epochs"]) == {8}
+
+
+def test_what_the_readme_loads_with_pandas_is_there(tmp_path, monkeypatch, capsys):
+    options = ["--trials", 2, "--name", "wd_lr_cpu", "--inline"]
+    assert hpsearch("run", "--space", "quickstart", *options, cwd=tmp_path).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks(ROOT / "README.md", "python")
+    exec(block, {})
+    assert "completed" in capsys.readouterr().out
+
+
+def test_links_inside_the_project_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(((?!http)[^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_shipped_spaces_load():
+    for name in ("wd_lr", "wd_lr_cpu", "quickstart"):
+        assert load(name).space.goal
