@@ -11,7 +11,7 @@ The search stops a trial by closing the generator. Beside the function, its modu
 
 * ``prepare(settings) -> dict of NumPy arrays``, called once per study and node; every trial sees the result, read-only,
   as ``trial.shared``;
-* ``describe(settings) -> Description``, called before anything is spent, to check the space and to say what will happen.
+* ``describe(settings) -> Description``, called before anything is spent: checks the space, says what will happen.
 
 Both may raise ``ValueError`` or ``OSError`` (or an ``hpsearch.errors.InputError``) about their settings: the user sees
 the message, not a traceback.
@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
 import numpy.typing as npt
 
 Value = bool | int | float | str
@@ -54,7 +53,8 @@ class Trial:
     ``seed``        32-bit seed of this trial; everything random in it must come from here
     ``device``      "cpu" or "cuda"
     ``workdir``     an existing folder of this trial for files it wants to keep; removed at the end if it is empty
-    ``checkpoint``  a file written by an earlier run of this trial to go on from, or None
+    ``checkpoint``  ``workdir/checkpoint.pt`` where an earlier run of this trial left one to go on from, or None; who
+                    goes on repeats the earlier reports first
     ``shared``      what ``prepare`` returned; the arrays are read-only and shared between the trials of a node
     """
 

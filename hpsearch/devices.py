@@ -1,14 +1,13 @@
 """The processor of a trial: which there is, and whether the installed torch can use it."""
 
-import re
 import shutil
 from collections.abc import Sequence
 
 from hpsearch.errors import DeviceError, Problem, listed
 
 REMEDY = (
-    "install a torch build with kernels for it, for a V100 the CUDA 12.6 wheels (torch up to 2.14): "
-    "pip install torch --index-url https://download.pytorch.org/whl/cu126 (docs/gpu.md)"
+    "pip install torch --index-url https://download.pytorch.org/whl/cu126 (up to torch 2.14, builds for CUDA 12.6 "
+    "reach back to older GPUs; docs/gpu.md), or hide the GPU: CUDA_VISIBLE_DEVICES=''"
 )
 
 
@@ -32,22 +31,27 @@ def usable_gpus() -> int:
 
 
 def check_kernels(name: str, capability: tuple[int, int], architectures: Sequence[str]) -> None:
-    """Raise DeviceError unless a torch built for ``architectures`` runs on the GPU ``name`` of ``capability``.
+    """Raise DeviceError unless a torch built for ``architectures`` ("sm_80") runs on the GPU ``name``.
 
-    ``architectures`` is ``torch.cuda.get_arch_list()``: machine code ``sm_XY`` runs on the same major version from
-    minor Y on; intermediate code ``compute_XY`` is compiled by the driver for anything newer.
+    Machine code runs on its own major version from its own minor version on; intermediate code ("compute_80") is
+    compiled by the driver for every later GPU.
     """
-    for architecture in architectures:
-        match = re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", architecture)
-        if match is None:
-            continue
-        kind, built_for = match[1], (int(match[2]), int(match[3]))
-        same_major = built_for[0] == capability[0]
-        if built_for <= capability and (same_major or kind == "compute"):
-            return
-    message = "the installed torch has no kernels for this GPU: every trial would fail"
-    got = f"{name} (compute capability {capability[0]}.{capability[1]})"
-    raise DeviceError(Problem(message, got=got, allowed=listed(architectures), hint=REMEDY))
+    if not any(_runs_on(architecture, capability) for architecture in architectures):
+        message = f"the installed torch has no kernels for {name}: every trial would fail"
+        got = f"compute capability {capability[0]}.{capability[1]}"
+        raise DeviceError(Problem(message, got=got, allowed=listed(architectures), hint=REMEDY))
+
+
+def _runs_on(architecture: str, capability: tuple[int, int]) -> bool:
+    kind, _, digits = architecture.partition("_")
+    suffix = digits.lstrip("0123456789")  # sm_90a runs on exactly this GPU, sm_100f on its family
+    version = digits.removesuffix(suffix)
+    major, minor = int(version[:-1]), int(version[-1])
+    if suffix == "a":
+        return (major, minor) == capability
+    if kind == "compute":
+        return (major, minor) <= capability
+    return major == capability[0] and minor <= capability[1]
 
 
 def device_for(asked: str | float, gpus: float, where: str) -> tuple[str, float]:

@@ -25,6 +25,7 @@ def save(run: Run, file: Path) -> None:
     state = {
         **_identity(run),
         "progress": asdict(run.progress),
+        "reports": run.reports,
         "network": run.network.state_dict(),
         "velocities": run.optimizer.velocities,
     }
@@ -47,6 +48,7 @@ def restore(run: Run, file: Path) -> None:
     for velocity, saved in zip(run.optimizer.velocities, state["velocities"], strict=True):
         velocity.copy_(saved)
     run.progress = Progress(**state["progress"])
+    run.reports = state["reports"]
 
 
 def write(state: dict[str, Any], file: Path) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -42,6 +42,7 @@ class Run:
     network: nn.Module
     optimizer: NesterovSGD
     progress: Progress
+    reports: list[dict[str, Any]] = field(default_factory=list)
 
 
 def start(recipe: Recipe, seed: int, device: torch.device, shape: Shape, classes: int) -> Run:
@@ -99,6 +100,7 @@ def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = N
         ended = reason is not None or progress.epoch == recipe.epochs
         if test and ended and not lost:
             report["test_accuracy"] = evaluate(run.network, test, normalize, run.precision).accuracy
+        run.reports.append(report)
         yield report
         if ended:
             return

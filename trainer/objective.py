@@ -10,6 +10,7 @@ It uses the door of ``hpsearch.contract`` and no other. Settings (the space's ``
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def train(trial: Trial) -> Iterator[Report]:
     classes = 1 + max(int(arrays[f"{name}_labels"].max()) for name in splits)
     run = start(chosen, trial.seed, device, splits["train"].shape, classes)
     if trial.checkpoint is not None:
-        checkpoint.restore(run, trial.checkpoint)
+        with suppress(RecipeError):  # damaged, or the recipe has changed since: start over
+            checkpoint.restore(run, trial.checkpoint)
     return _checkpointed(run, splits, trial.workdir / "checkpoint.pt", settings.checkpoint_seconds)
 
 
@@ -128,10 +130,11 @@ def _split(arrays: Mapping[str, npt.NDArray[Any]], name: str, device: torch.devi
 def _checkpointed(run: Run, splits: Mapping[str, Split], file: Path, least_seconds: float) -> Iterator[Report]:
     """Yield the reports of ``run`` and keep a checkpoint in ``file`` until it ends or the search stops it.
 
-    A checkpoint is written after its epoch was reported: who goes on from it may see a report twice, never miss one.
+    A run that goes on from a checkpoint first repeats its reports, so that the search sees the whole curve.
     """
     saved = time.monotonic()
     try:
+        yield from [*run.reports]
         for report in fit(run, splits["train"], splits["val"], splits["test"]):
             yield report
             if run.progress.epoch < run.recipe.epochs and time.monotonic() - saved >= least_seconds:

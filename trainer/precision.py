@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from hpsearch.errors import DeviceError, Problem, listed
+from hpsearch.devices import check_kernels
+from hpsearch.errors import DeviceError, Problem
 from trainer.recipe import Precision
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -73,41 +74,10 @@ def find_device(name: str) -> torch.device:
         raise DeviceError(
             Problem("torch finds no GPU", got=built, allowed="cpu", hint="docs/gpu.md says what it needs")
         )
-    check_gpu(torch.cuda.get_device_name(), torch.cuda.get_device_capability(), torch.cuda.get_arch_list())
+    check_kernels(torch.cuda.get_device_name(), torch.cuda.get_device_capability(), torch.cuda.get_arch_list())
     return torch.device("cuda")
 
 
 def describe_device(device: torch.device) -> str:
     """Return the name of the device for people."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def check_gpu(name: str, capability: tuple[int, int], architectures: list[str]) -> None:
-    """Raise DeviceError when torch, built for ``architectures`` ("sm_80"), cannot run on a GPU of this capability.
-
-    Machine code runs on its own major version from its own minor version on; intermediate code ("compute_80") is
-    compiled for every later GPU.
-    """
-    if not any(_runs_on(architecture, capability) for architecture in architectures):
-        what = f"the installed torch {torch.__version__} has no kernels for {name}"
-        raise DeviceError(
-            Problem(
-                what,
-                got=f"compute capability {capability[0]}.{capability[1]}",
-                allowed=listed(architectures),
-                hint="pip install torch --index-url https://download.pytorch.org/whl/cu126 "
-                "(it has kernels for older GPUs, see docs/gpu.md); or hide the GPU with CUDA_VISIBLE_DEVICES=",
-            )
-        )
-
-
-def _runs_on(architecture: str, capability: tuple[int, int]) -> bool:
-    kind, _, digits = architecture.partition("_")
-    suffix = digits.lstrip("0123456789")  # sm_90a runs on exactly this GPU, sm_100f on its family
-    version = digits.removesuffix(suffix)
-    major, minor = int(version[:-1]), int(version[-1])
-    if suffix == "a":
-        return (major, minor) == capability
-    if kind == "compute":
-        return (major, minor) <= capability
-    return major == capability[0] and minor <= capability[1]

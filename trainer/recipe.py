@@ -143,5 +143,7 @@ def load(name_or_path: str | Path) -> Recipe:
     file = FOLDER / f"{text}.yaml" if text in names() else Path(text)
     if not file.is_file():
         allowed = f"{listed(names())}, or the path of a file"
-        raise RecipeError(Problem("there is no such recipe", got=text, allowed=allowed, hint=nearest(text, names())))
+        raise RecipeError(
+            Problem("there is no such recipe", key="recipe", got=text, allowed=allowed, hint=nearest(text, names()))
+        )
     return typed_yaml.parse(Recipe, typed_yaml.load(file, RecipeError), RecipeError)

@@ -9,10 +9,18 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from hpsearch.contract import RESERVED, Report, Trial
 from hpsearch.trial import EpochReport, Status
 
 NOTES = ("device", "note", "stop_reason")
+KEYS = ("trial_id", "epoch")
+"""The columns that the store adds to every table of a report."""
+
+FOLDERS = ("trials", "epochs", "work")
+"""What the store keeps under these names is no table of a report."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class Drive:
             seconds=seconds,
             diverged=diverged or not math.isfinite(value) or self._diverges(value),
             notes={name: str(raw[name]) for name in NOTES if raw.get(name) is not None},
-            tables=raw.get("tables") or {},
+            tables=_tables(raw.get("tables") or {}),
         )
 
 
@@ -135,6 +143,23 @@ def _number(name: object, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise ReportError(f"the metric '{name}' must be a number, got {value!r:.80}") from None
+
+
+def _tables(tables: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Check the tables of a report: columns of one length each, by name."""
+    checked = {}
+    for table, columns in tables.items():
+        arrays = {str(name): np.asarray(column) for name, column in columns.items()}
+        if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
+            shapes = {name: array.shape for name, array in arrays.items()}
+            raise ReportError(f"the columns of table '{table}' must be one-dimensional and of one length, got {shapes}")
+        if not str(table).isidentifier() or table in FOLDERS or not arrays.keys().isdisjoint(KEYS):
+            raise ReportError(
+                f"table '{table}': its name must be an identifier other than {', '.join(FOLDERS)}, "
+                f"and no column may be called {' or '.join(KEYS)}"
+            )
+        checked[table] = arrays
+    return checked
 
 
 def _failure(cause: BaseException) -> Outcome:
@@ -151,5 +176,5 @@ def _beyond_this_file(frames: TracebackType | None) -> TracebackType | None:
 
 
 def headline(error: str) -> str:
-    """Return the last line of an error kept by a trial: its type and message."""
-    return error.strip().splitlines()[-1] if error.strip() else ""
+    """Return the line of an error kept by a trial that has its type and message: the first after the indented stack."""
+    return next((line for line in error.splitlines() if line.strip() and not line.startswith(" ")), error.strip())

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from hpsearch.errors import Problem, StudyError
 
 PREFIX = "hp-"
 """Ray's socket paths bound the length of its temporary folder to 43 characters: a short name under the system's."""
+
+
+REACH_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,19 @@ def _start(folder: Path | None, dashboard: bool) -> Any:
 
 def _join(address: str) -> Any:
     try:
+        _reach(address)
         return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as cause:
+    except (OSError, ValueError, RuntimeError) as cause:
         message = f"cannot join the Ray cluster: {str(cause).strip().splitlines()[0]}"
         hint = "start one with `ray start --head`, or leave --address away for a local Ray"
         raise StudyError(Problem(message, key="--address", got=address, hint=hint)) from cause
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nobody listens at host:port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
 
 
 def _quiet() -> None:

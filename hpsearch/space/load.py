@@ -1,20 +1,24 @@
 """A space by name: found, read, changed by the options of the command line, and checked against what it trains."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import hpsearch
 from hpsearch.contract import Description, Value
 from hpsearch.errors import Problem, SpaceError, listed, nearest
-from hpsearch.space.spec import NAME, Space
+from hpsearch.space.spec import NAME, Space, Train
 from hpsearch.typed_yaml import Document, KeyPath, parse
 from hpsearch.typed_yaml import load as load_yaml
 from hpsearch.yaml_document import scalar
 
 SHIPPED = Path(hpsearch.__file__).parent.parent / "search_spaces"
 """The spaces that come with the package; they lie beside it, in a checkout and when installed."""
+
+
+PATHS = ("recipe", "data_path")
+"""Settings of a training function that may name a file: relative to the space file, else to the current folder."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def find(name: str) -> Path:
         for candidate in (folder / name, folder / f"{name}.yaml"):
             if candidate.is_file():
                 return candidate
-    known = sorted({*_names(local), *shipped()})
+    known = sorted({*_names(Path()), *_names(local), *shipped()})
     hint = nearest(name.removesuffix(".yaml"), [one.removesuffix(".yaml") for one in known])
     raise SpaceError(Problem(f"no search space '{name}'", got=name, allowed=f"a path, or {listed(known)}", hint=hint))
 
@@ -70,7 +74,8 @@ def load(name: str, overrides: Overrides | None = None) -> LoadedSpace:
     """Find, read and validate a space, then apply ``overrides``. Raises SpaceError."""
     document = load_yaml(find(name), SpaceError)
     space = parse(Space, document, SpaceError)
-    return LoadedSpace(_override(space, overrides) if overrides else space, document)
+    loaded = LoadedSpace(_override(space, overrides) if overrides else space, document)
+    return replace(loaded, space=_rooted(loaded.space, [loaded.base, Path.cwd()]))
 
 
 def parse_set(options: Iterable[str]) -> dict[str, Value]:
@@ -127,6 +132,17 @@ def _override(space: Space, overrides: Overrides) -> Space:
         for name in overrides.constants:
             entry.pop(name, None)
     return Space.restore(data)
+
+
+def _rooted(space: Space, folders: Iterable[Path]) -> Space:
+    """Make the settings that name existing files absolute, so that they hold in every process and on resume."""
+    settings = space.train.settings
+    for key in settings.keys() & PATHS:
+        value = settings[key]
+        if isinstance(value, str) and not value.isidentifier():
+            files = [folder / value for folder in folders]
+            settings[key] = next((str(file.absolute()) for file in files if file.exists()), value)
+    return space.model_copy(update={"train": Train(function=space.train.function, **settings)})
 
 
 def _bad_option(option: str, what: str, allowed: str) -> SpaceError:

@@ -52,7 +52,7 @@ def test_reserved_keys_are_no_metrics():
     assert (first.epoch, second.epoch) == (7, 8)
     assert first.metrics == {"val_loss": 1.0}
     assert first.notes == {"device": "cpu", "note": "n", "stop_reason": "done"}
-    assert first.tables is table
+    assert list(first.tables) == ["norms"] and list(first.tables["norms"]["layer"]) == [0, 1]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 11.0])
@@ -163,3 +163,26 @@ def test_an_exception_while_closing_stays_out_of_the_search(capsys):
     driven.step()
     driven.close()
     assert "cannot clean up" in capsys.readouterr().err
+
+
+def test_the_headline_of_an_error_of_several_lines_is_its_first():
+    def train(trial):
+        raise ValueError("too large\n  got 3\nsee the manual")
+
+    _, outcome = pull(drive(train))
+    assert headline(outcome.error) == "ValueError: too large"
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"norms": {"a": np.zeros(2), "b": np.zeros(3)}},
+        {"norms": {"a": np.zeros((2, 2))}},
+        {"norms": {"epoch": np.zeros(2)}},
+        {"trials": {"a": np.zeros(2)}},
+        {"../norms": {"a": np.zeros(2)}},
+    ],
+)
+def test_a_table_that_cannot_be_kept_fails_the_trial_not_the_store(tables):
+    _, outcome = pull(drive(yielding({"val_loss": 1.0, "tables": tables})))
+    assert outcome.status is Status.FAILED and "table" in outcome.error

@@ -178,3 +178,23 @@ def test_the_shipped_spaces_are_valid() -> None:
         {"recipe": "digits_quickstart", "data": "digits"},
         12,
     )
+
+
+def test_settings_that_name_files_hold_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text("")
+    (tmp_path / "images").mkdir()
+    space = tmp_path / "space.yaml"
+    text = "parameters: {lr: {type: constant, value: 1}}\nobjective: {metric: a, mode: min}\nbudget: {trials: 1}\n"
+    space.write_text("train: {recipe: mine.yaml, data_path: ./images, other: mine.yaml}\n" + text)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    settings = load(str(space)).space.train.settings
+    assert settings == {
+        "recipe": str(tmp_path / "mine.yaml"),
+        "data_path": str(tmp_path / "images"),
+        "other": "mine.yaml",
+    }
+    (elsewhere / "post4_resnet9").mkdir()
+    space.write_text("train: {recipe: post4_resnet9, data_path: nowhere}\n" + text)
+    assert load(str(space)).space.train.settings == {"recipe": "post4_resnet9", "data_path": "nowhere"}

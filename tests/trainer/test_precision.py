@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from hpsearch.devices import check_kernels
 from hpsearch.errors import DeviceError
-from trainer.precision import autocast, check_gpu, choose, cpu_precisions, find_device, gpu_precisions
+from trainer.precision import autocast, choose, cpu_precisions, find_device, gpu_precisions
 from trainer.recipe import Precision
 
 CUDA_13 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
@@ -51,7 +52,7 @@ def test_on_a_gpu(wanted: Precision, capability: tuple[int, int], chosen: str) -
     ],
 )
 def test_a_gpu_with_kernels(capability: tuple[int, int], architectures: list[str]) -> None:
-    check_gpu("GPU", capability, architectures)
+    check_kernels("GPU", capability, architectures)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_gpu_with_kernels(capability: tuple[int, int], architectures: list[str
 )
 def test_a_gpu_without_kernels(capability: tuple[int, int], architectures: list[str]) -> None:
     with pytest.raises(DeviceError) as refusal:
-        check_gpu("Tesla V100", capability, architectures)
+        check_kernels("Tesla V100", capability, architectures)
     text = str(refusal.value)
     assert "no kernels for Tesla V100" in text
     assert f"{capability[0]}.{capability[1]}" in text

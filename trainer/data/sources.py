@@ -62,7 +62,9 @@ def find(name: str, path: Path | None = None) -> Source:
     Raises DataError for an unknown name and for a place that does not hold the data, or only a part of them.
     """
     if name not in NAMES:
-        raise DataError(Problem("unknown data set", got=name, allowed=listed(NAMES), hint=nearest(name, NAMES)))
+        raise DataError(
+            Problem("unknown data set", key="data", got=name, allowed=listed(NAMES), hint=nearest(name, NAMES))
+        )
     try:
         return _find_digits(path) if name == "digits" else find_cifar10(path)
     except (OSError, RuntimeError) as cause:  # no permission; no home directory
