@@ -84,7 +84,13 @@ def _change(text: str) -> tuple[str, Any]:
 
 def _line(report: Report, epochs: int) -> str:
     """Return one line for an epoch, with the metrics that it has."""
-    shown = {"train_loss": ".4f", "val_loss": ".4f", "val_accuracy": ".4f", "lr": ".4f", "images_per_second": ".0f"}
+    shown = {
+        "train_loss": ".4f",
+        "val_loss": ".4f",
+        "val_accuracy": ".4f",
+        "learning_rate": ".4f",
+        "images_per_second": ".0f",
+    }
     shown["test_accuracy"] = ".4f"
     parts = [f"{name} {report[name]:{form}}" for name, form in shown.items() if name in report]
     reason = [report["stop_reason"]] if "stop_reason" in report else []

@@ -72,7 +72,7 @@ def check_fit(recipe: Recipe, shape: Shape) -> None:
 def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = None) -> Iterator[dict[str, Any]]:
     """Train ``run`` to its end and yield a report after each epoch (see ``hpsearch.contract``).
 
-    A report has ``epoch``, ``train_loss``, ``train_accuracy``, ``lr`` (of the epoch's last step) and
+    A report has ``epoch``, ``train_loss``, ``train_accuracy``, ``learning_rate`` (of the epoch's last step) and
     ``images_per_second`` of training; ``val_loss`` and ``val_accuracy`` where there is ``val``, NaN in a run that
     diverged; and ``test_accuracy`` where there is ``test``, only in the last report of a run that did not.
 
@@ -128,7 +128,7 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
     return {
         "train_loss": loss / batch.stop,
         "train_accuracy": correct / batch.stop,
-        "lr": recipe.schedule.lr.at(epoch + step / len(batches)),
+        "learning_rate": recipe.schedule.lr.at(epoch + step / len(batches)),
         "images_per_second": batch.stop / (time.perf_counter() - began),
     }
 

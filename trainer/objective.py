@@ -29,7 +29,7 @@ from trainer.precision import choose, describe_device, find_device, supported
 from trainer.recipe import Recipe
 from trainer.schedules import NonNegative
 
-METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "images_per_second"]
+METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second"]
 
 
 class Settings(Typed):

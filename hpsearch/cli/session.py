@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 
 import typer
 
@@ -20,12 +20,17 @@ INTERRUPTED = 130
 ABORTED = 1
 
 
-def engine_for(
-    plan: Plan, run_inline: bool, address: str | None, max_concurrent: int | None
-) -> AbstractContextManager[Engine]:
-    """Return the context in which trials run as the command line asks."""
+@contextmanager
+def engine_for(plan: Plan, run_inline: bool, address: str | None, max_concurrent: int | None) -> Iterator[Engine]:
+    """Give the engine that runs trials as the command line asks."""
     resources = plan.space.resources
-    return inline(resources) if run_inline else on_ray(resources, address, max_concurrent)
+    with ExitStack() as stack:
+        if run_inline:
+            engine = stack.enter_context(inline(resources))
+        else:
+            with console.waiting("starting Ray" if address is None else f"joining Ray at {address}"):
+                engine = stack.enter_context(on_ray(resources, address, max_concurrent))
+        yield engine
 
 
 def ready(plan: Plan) -> Arrays:

@@ -49,7 +49,7 @@ def train(
 
 def _line(report: dict[str, object], epochs: int) -> str:
     """Return one line for an epoch."""
-    names = ("train_loss", "train_accuracy", "lr", "images_per_second", "test_accuracy")
+    names = ("train_loss", "train_accuracy", "learning_rate", "images_per_second", "test_accuracy")
     metrics = [(name, value) for name in names if isinstance(value := report.get(name), float)]
     return f"epoch {report['epoch']}/{epochs}  " + "  ".join(
         f"{name} {console.number(value)}" for name, value in metrics

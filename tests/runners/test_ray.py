@@ -221,3 +221,21 @@ with cluster(None) as joined:
 
 def test_inline_is_one_at_a_time():
     assert Inline(Resources(gpus=0)).concurrent == 1
+
+
+def test_a_cluster_is_joined_by_its_address_and_left_running(tmp_path):
+    done = python(f"""
+import ray
+from pathlib import Path
+from ray.cluster_utils import Cluster
+from tests.runners.test_ray import *
+theirs = Cluster(initialize_head=True, head_node_args={{"num_cpus": 1, "include_dashboard": False}})
+theirs.add_node(num_cpus=1)
+with cluster(theirs.address) as joined:
+    trials, _ = execute(OnRay(joined, Resources(), None), toy(trials=4), Path({str(tmp_path)!r}))
+    print(joined.cpus, len(trials), *{{trial.status for trial in trials.values()}})
+with cluster(theirs.address) as joined:
+    print(joined.cpus)
+theirs.shutdown()
+""")
+    assert done.stdout.split("\n")[:2] == ["2 4 completed", "2"], done.stderr

@@ -33,11 +33,20 @@ def without_speed(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_reports(tiny: Recipe, splits: Splits) -> None:
     reports = run_all(begin(tiny, splits), splits)
-    usual = {"epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "images_per_second", "device"}
+    usual = {
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "val_loss",
+        "val_accuracy",
+        "learning_rate",
+        "images_per_second",
+        "device",
+    }
     assert [report["epoch"] for report in reports] == [1, 2, 3, 4]
     assert all(set(report) == usual for report in reports[:-1])
     assert set(reports[-1]) == {*usual, "test_accuracy"}
-    assert [report["lr"] for report in reports] == [tiny.schedule.lr.at(epoch) for epoch in (1, 2, 3, 4)]
+    assert [report["learning_rate"] for report in reports] == [tiny.schedule.lr.at(epoch) for epoch in (1, 2, 3, 4)]
     assert reports[-1]["train_loss"] < reports[0]["train_loss"]
 
 

@@ -60,7 +60,7 @@ def test_describes_what_it_reports(shared: Mapping[str, Any], tmp_path: Path) ->
 def test_the_parameters_reach_the_run(shared: Mapping[str, Any], tmp_path: Path) -> None:
     config = {"lr": 0.05, "batch_size": 100, "schedule.peak_epochs": 4.0, "augment.crop_padding": 0}
     trial = Trial(config=config, settings=SETTINGS, epochs=4, workdir=tmp_path, shared=shared)
-    rates = [report["lr"] for report in objective.train(trial)]
+    rates = [report["learning_rate"] for report in objective.train(trial)]
     assert rates == pytest.approx([0.025, 0.05, 0.025, 0])  # a peak at epoch 4 of 8, in half the length
 
 
