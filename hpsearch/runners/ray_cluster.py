@@ -82,6 +82,7 @@ def _reach(address: str) -> None:
 def _quiet() -> None:
     """Keep Ray's and Tune's own lines and files away: what happens is told by the sinks of the search."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for figures to be sent anywhere
     os.environ.update(
         RAY_AIR_NEW_OUTPUT="0",
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
