@@ -20,9 +20,10 @@ the message, not a traceback.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy.typing as npt
+from typing_extensions import TypedDict  # pydantic checks it before Python 3.12 only in this form
 
 Value = bool | int | float | str
 """A value of one parameter."""
@@ -34,13 +35,15 @@ Report = Mapping[str, Any]
 """One report of a training function: metric name to number, and the reserved keys below.
 
 ``epoch`` (int)          the epoch just finished, counted from 1; the reports are counted where it is absent
+``seconds`` (float)      wall time of the epoch, where the function knows better than the clock around it (a report that
+                         is repeated after a checkpoint)
 ``diverged`` (bool)      the loss is finite but out of bounds; a non-finite objective counts as diverged by itself
 ``stop_reason`` (str)    why the function ends before its schedule does
 ``device``, ``note`` (str)  where and how it ran, kept in the trials table
 ``tables`` (dict)        table name -> {column name -> one-dimensional array}, kept as Parquet of their own
 """
 
-RESERVED = ("epoch", "diverged", "stop_reason", "device", "note", "tables")
+RESERVED = ("epoch", "seconds", "diverged", "stop_reason", "device", "note", "tables")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Trial:
     ``device``      "cpu" or "cuda"
     ``workdir``     an existing folder of this trial for files it wants to keep; removed at the end if it is empty
     ``checkpoint``  ``workdir/checkpoint.pt`` where an earlier run of this trial left one to go on from, or None; who
-                    goes on repeats the earlier reports first
+                    goes on repeats the earlier reports first. The search removes the file when the trial has ended
     ``shared``      what ``prepare`` returned; the arrays are read-only and shared between the trials of a node
     """
 
@@ -74,13 +77,19 @@ class Description(TypedDict, total=False):
     ``facts``       label -> text, printed by ``validate`` and at the start of a run ("data", "device", ...)
     ``parameters``  every parameter the function reads -> its default; names outside it are refused with the nearest one
     ``metrics``     the metrics in every report; the objective must be one of them
-    ``epochs``      the length of a full run in reports
+    ``epochs``      the length of a full run in reports; a parameter called ``epochs`` replaces it for its trial
+    ``check``       is called with configurations that the search may propose (the settings to start with, the ends of
+                    ranges, every choice) and raises, as above, for one that cannot be trained
+    ``settings``    what a study keeps in place of its settings, so that it goes on with the same recipe and data
+                    whatever changes around it
     """
 
     facts: dict[str, str]
     parameters: dict[str, Value | None]
     metrics: list[str]
     epochs: int
+    check: Callable[[Config], None]
+    settings: dict[str, Any]
 
 
 TrainingFunction = Callable[[Trial], Iterator[Report] | Report]

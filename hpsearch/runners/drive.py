@@ -80,6 +80,7 @@ class Drive:
         self._started_at = now()
         self._reports: Iterator[Report] | None = None
         self._count = 0
+        self._closed = False
 
     def step(self) -> Step:
         """Run the training function up to its next report, or to its end."""
@@ -98,6 +99,7 @@ class Drive:
 
     def close(self) -> None:
         """Close the training function; what it raises while it is being closed is not a result any more."""
+        self._closed = True
         reports, self._reports = self._reports, iter(())
         if isinstance(reports, Generator):
             try:
@@ -116,6 +118,8 @@ class Drive:
                 raise ReportError(f"the training function must yield or return dicts, but returned {result!r:.80}")
             self._reports = result
         report = next(self._reports, None)
+        if report is None and self._count == 0 and not self._closed:
+            raise ReportError("the training function ended without a report")
         return report, report is None
 
     def _normalised(self, raw: Any, seconds: float) -> EpochReport:
@@ -131,7 +135,7 @@ class Drive:
         return EpochReport(
             epoch=self._count,
             metrics=metrics,
-            seconds=seconds,
+            seconds=_number("seconds", raw.get("seconds", seconds)),
             diverged=diverged or not math.isfinite(value) or self._diverges(value),
             notes={name: str(raw[name]) for name in NOTES if raw.get(name) is not None},
             tables=_tables(raw.get("tables") or {}),

@@ -17,6 +17,9 @@ from hpsearch.seeds import derived_seed
 from hpsearch.space.spec import Space
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
 
+EPOCHS = "epochs"
+"""The parameter that is the length of a trial's schedule, where a space has it."""
+
 IDENTICAL_FAILURES = 3
 """So many failures at one place, before anything else has ended, mean that the training function is broken."""
 
@@ -58,11 +61,12 @@ class Search:
         self._again = [trial for trial in pending if trial.number not in self._results]
         self._running: dict[int, _Running] = {}
         self._epochs = epochs
+        completed = [trial.epochs for trial in self._results.values() if trial.status is Status.COMPLETED]
+        self._longest = max(completed, default=None)
         self._next_number = 1 + max([*self._results, *(trial.number for trial in self._again)], default=-1)
-        self._sign = 1.0 if space.objective.mode == "min" else -1.0
         self._first_causes: list[str] | None = []
         self.target_reached = any(self._reaches_target(trial) for trial in self._results.values())
-        self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._loss_curves(), self._schedule())
+        self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._told())
 
     @property
     def running(self) -> tuple[PendingTrial, ...]:
@@ -71,10 +75,10 @@ class Search:
 
     @property
     def finished(self) -> bool:
-        """Whether no further trial will start."""
-        if self.error is not None or self.target_reached or self.budget.out_of_time:
-            return True
-        return not self._again and self._next_number >= self.budget.trials
+        """Whether no further trial will start. Those that an earlier session left unfinished always do."""
+        if self.error is not None or self._again:
+            return self.error is not None
+        return self.target_reached or self.budget.out_of_time or self._next_number >= self.budget.trials
 
     def next(self) -> PendingTrial | None:
         """Propose a trial and note that it is about to run; None when no further trial starts."""
@@ -119,7 +123,8 @@ class Search:
         value = report.metrics.get(self.space.objective.metric, math.nan)
         if report.diverged or not math.isfinite(value):
             return False
-        return self._rule.stops(run.trial.number, report.epoch, self._sign * value, self._schedule())
+        loss = self.space.objective.loss(value)
+        return self._rule.stops(run.trial.number, report.epoch, loss, self._length(run.trial))
 
     def _finish(self, run: _Running, outcome: Outcome) -> None:
         metric = self.space.objective.metric
@@ -142,16 +147,17 @@ class Search:
         )
         del self._running[trial.number]
         self._results[trial.number] = trial
+        if trial.status is Status.COMPLETED:
+            self._longest = max(self._longest or 0, trial.epochs)
         self.target_reached = self.target_reached or self._reaches_target(trial)
         self._watch_for_identical_failures(outcome)
         for sink in self._sinks:
             sink.finished(trial)
 
     def _reaches_target(self, trial: FinishedTrial) -> bool:
-        target = self.space.objective.target
-        if target is None or trial.status is not Status.COMPLETED or trial.objective is None:
+        if trial.status is not Status.COMPLETED or trial.objective is None:
             return False
-        return self._sign * trial.objective <= self._sign * target
+        return self.space.objective.reached_by(trial.objective)
 
     def _watch_for_identical_failures(self, outcome: Outcome) -> None:
         if outcome.cause is None:
@@ -164,16 +170,18 @@ class Search:
                 self.error = outcome.error
             self._first_causes = None
 
-    def _schedule(self) -> int | None:
-        if self._epochs is not None:
-            return self._epochs
-        done = [trial.epochs for trial in self._results.values() if trial.status is Status.COMPLETED]
-        return max(done, default=None)
+    def _length(self, trial: PendingTrial) -> int | None:
+        """Return the epochs of the trial's schedule: its own parameter, what the function said, the longest so far."""
+        own = trial.config.get(EPOCHS)
+        if isinstance(own, int):
+            return own
+        return self._epochs if self._epochs is not None else self._longest
 
-    def _loss_curves(self) -> list[tuple[int, list[tuple[int, float]]]]:
-        """Return the curves of the results so far as losses, for a stopping rule that starts with a history."""
+    def _told(self) -> list[stopping.Told]:
+        """Return what the results so far reported, for a stopping rule that starts with a history."""
+        loss = self.space.objective.loss
         return [
-            (trial.number, [(epoch, self._sign * value) for epoch, value in trial.curve if math.isfinite(value)])
+            (trial.number, self._length(trial), [(e, loss(value)) for e, value in trial.curve if math.isfinite(value)])
             for trial in self._results.values()
             if trial.status is not Status.FAILED
         ]

@@ -5,7 +5,7 @@ before ``grace`` of the schedule, none at its end, and none on fewer than ``MIN_
 *losses* here: lower is better, whatever the objective's mode.
 """
 
-import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from statistics import median
@@ -30,24 +30,56 @@ class Never:
         return False
 
 
-class Median:
-    """Stop a trial that is worse than the median of the others after the same epoch.
+class Curves:
+    """The losses that trials reported, and how each stood at a share of its schedule.
 
-    The rule of Golovin et al. 2017 (Google Vizier), on the value at the epoch rather than on running averages, which
-    an annealed schedule makes meaningless.
+    Trials may have schedules of different lengths (a parameter ``epochs``); half-way means half of one's own.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, list[int]] = defaultdict(list)
+        self._losses: dict[int, list[float]] = defaultdict(list)
+        self._lengths: dict[int, int | None] = {}
+
+    def add(self, number: int, epoch: int, loss: float, epochs: int | None) -> int:
+        """Take a report; return the epoch of the trial's report before it, 0 where there was none."""
+        before = self._epochs[number][-1] if self._epochs[number] else 0
+        self._epochs[number].append(epoch)
+        self._losses[number].append(loss)
+        self._lengths[number] = epochs
+        return before
+
+    def peers(self, number: int, share: float, epochs: int) -> list[float]:
+        """Return the losses of the other trials that came so far, each at its first report from ``share`` on.
+
+        ``epochs`` stands in for a length that was not known.
+        """
+        others = (other for other in self._epochs if other != number)
+        losses = (self._at(other, share, self._lengths[other] or epochs) for other in others)
+        return [loss for loss in losses if loss is not None]
+
+    def _at(self, number: int, share: float, epochs: int) -> float | None:
+        position = bisect_left(self._epochs[number], at(share, epochs))
+        return self._losses[number][position] if position < len(self._losses[number]) else None
+
+
+class Median:
+    """Stop a trial that is worse than the median of the others after the same share of the schedule.
+
+    The rule of Golovin et al. 2017 (Google Vizier), on the value there rather than on running averages, which an
+    annealed schedule makes meaningless.
     """
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._losses: dict[int, dict[int, float]] = defaultdict(dict)
+        self._curves = Curves()
 
     def stops(self, number: int, epoch: int, loss: float, epochs: int | None) -> bool:
-        """Compare with the trials that reported after exactly this epoch."""
-        seen = self._losses[epoch]
-        seen[number] = loss
-        if epochs is None or not self._grace * epochs <= epoch < epochs:
+        """Compare with the trials that came as far."""
+        self._curves.add(number, epoch, loss, epochs)
+        if epochs is None or not at(self._grace, epochs) <= epoch < epochs:
             return False
-        peers = [other for peer, other in seen.items() if peer != number]
+        peers = self._curves.peers(number, epoch / epochs, epochs)
         return len(peers) >= MIN_PEERS and loss > median(peers)
 
 
@@ -60,35 +92,35 @@ class Halving:
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._curves: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        self._curves = Curves()
 
     def stops(self, number: int, epoch: int, loss: float, epochs: int | None) -> bool:
         """Compare at each rung that lies between the trial's previous report and this one."""
-        curve = self._curves[number]
-        before = curve[-1][0] if curve else 0
-        curve.append((epoch, loss))
+        before = self._curves.add(number, epoch, loss, epochs)
         if epochs is None or epoch >= epochs:
             return False
-        passed = [rung for rung in rungs(self._grace, epochs) if before < rung <= epoch]
-        return any(self._drops_out(rung, loss) for rung in passed)
+        passed = [share for share in rungs(self._grace) if before < at(share, epochs) <= epoch]
+        return any(self._drops_out(number, share, loss, epochs) for share in passed)
 
-    def _drops_out(self, rung: int, loss: float) -> bool:
-        """Whether ``loss``, which its trial had at ``rung``, is in the worse half of all there."""
-        losses = [at for curve in self._curves.values() if (at := _loss_at(curve, rung)) is not None]
-        better = sum(other < loss for other in losses)
-        return len(losses) > MIN_PEERS and better >= len(losses) / 2
-
-
-def _loss_at(curve: list[tuple[int, float]], rung: int) -> float | None:
-    """Return the loss of the first report at ``rung`` or after it, None where the trial did not come so far."""
-    return next((loss for epoch, loss in curve if epoch >= rung), None)
+    def _drops_out(self, number: int, share: float, loss: float, epochs: int) -> bool:
+        """Whether ``loss``, which the trial had at a rung, is in the worse half of all there, its own included."""
+        peers = self._curves.peers(number, share, epochs)
+        better = sum(other < loss for other in peers)
+        return len(peers) >= MIN_PEERS and better >= (len(peers) + 1) / 2
 
 
-def rungs(grace: float, epochs: int) -> list[int]:
-    """Return the epochs after which halving compares: grace, 2 grace, 4 grace, ... of ``epochs``, all below it."""
-    first = grace * epochs
-    count = max(0, math.ceil(math.log2(epochs / first))) if first else 0
-    return sorted({rung for k in range(count) if 0 < (rung := math.ceil(first * 2**k)) < epochs})
+def at(share: float, epochs: int) -> float:
+    """Return the position in epochs of a share of a schedule, less what rounding may have added to it."""
+    return share * epochs - 1e-9
+
+
+def rungs(grace: float) -> list[float]:
+    """Return the shares of the schedule at which halving compares: grace, 2 grace, 4 grace, ..., all below 1."""
+    shares = []
+    while grace < 1:
+        shares.append(grace)
+        grace *= 2
+    return shares
 
 
 RULES: dict[str, Callable[[float], StoppingRule]] = {
@@ -97,14 +129,14 @@ RULES: dict[str, Callable[[float], StoppingRule]] = {
     "halving": Halving,
 }
 
-Curve = Iterable[tuple[int, float]]
-"""(epoch, loss) pairs."""
+Told = tuple[int, int | None, Iterable[tuple[int, float]]]
+"""What a trial of the history reported: its number, the length of its schedule, (epoch, loss) pairs."""
 
 
-def rule(name: str, grace: float, curves: Iterable[tuple[int, Curve]], epochs: int | None) -> StoppingRule:
-    """Make the rule ``name`` and tell it the curves of earlier trials, each with its number."""
+def rule(name: str, grace: float, history: Iterable[Told]) -> StoppingRule:
+    """Make the rule ``name`` and tell it what earlier trials reported."""
     made = RULES[name](grace)
-    for number, curve in curves:
+    for number, epochs, curve in history:
         for epoch, loss in curve:
             made.stops(number, epoch, loss, epochs)
     return made

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hpsearch.contract import Trial
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.drive import Drive
 from hpsearch.space.function import Functions, load_function
-from hpsearch.space.spec import Objective, Space
+from hpsearch.space.spec import Space
 from hpsearch.trial import PendingTrial
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -63,14 +62,7 @@ class Work:
             shared=shared,
         )
         objective = self.space.objective
-        return Drive(functions.train, trial, objective.metric, partial(past_bound, objective))
-
-
-def past_bound(objective: Objective, value: float) -> bool:
-    """Whether ``value`` is on the wrong side of the objective's bound, where it has one."""
-    if objective.bound is None:
-        return False
-    return value > objective.bound if objective.mode == "min" else value < objective.bound
+        return Drive(functions.train, trial, objective.metric, objective.past_bound)
 
 
 def prepare(functions: Functions, settings: Mapping[str, Any]) -> Arrays:

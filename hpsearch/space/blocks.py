@@ -42,6 +42,18 @@ class Objective(Typed):
             )
         return metric
 
+    def loss(self, value: float) -> float:
+        """Return ``value`` as something to be minimised, whatever the mode."""
+        return value if self.mode == "min" else -value
+
+    def past_bound(self, value: float) -> bool:
+        """Whether ``value`` is on the wrong side of the bound, where there is one."""
+        return self.bound is not None and self.loss(value) > self.loss(self.bound)
+
+    def reached_by(self, value: float) -> bool:
+        """Whether ``value`` is as good as the target, where there is one."""
+        return self.target is not None and self.loss(value) <= self.loss(self.target)
+
 
 class SamplerSpec(Typed):
     """Who proposes the next setting."""

@@ -186,3 +186,14 @@ def test_the_headline_of_an_error_of_several_lines_is_its_first():
 def test_a_table_that_cannot_be_kept_fails_the_trial_not_the_store(tables):
     _, outcome = pull(drive(yielding({"val_loss": 1.0, "tables": tables})))
     assert outcome.status is Status.FAILED and "table" in outcome.error
+
+
+def test_a_function_that_ends_without_a_report_has_failed():
+    reports, outcome = pull(drive(yielding()))
+    assert not reports and outcome.status is Status.FAILED
+    assert headline(outcome.error).endswith("the training function ended without a report")
+
+
+def test_a_function_may_say_itself_how_long_an_epoch_took():
+    (first,), _ = pull(drive(yielding({"val_loss": 1.0, "seconds": 12.5})))
+    assert first.seconds == 12.5 and "seconds" not in first.metrics

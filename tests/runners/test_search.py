@@ -156,3 +156,26 @@ def test_the_search_ends_when_the_target_is_reached(mode, values):
         assert not made.target_reached
         play(made, made.next().number, value)
     assert made.target_reached and made.next() is None
+
+
+def test_a_parameter_called_epochs_is_the_length_of_its_trial():
+    class Lengths:
+        def suggest(self, history, pending, number):
+            return {"lr": 0.1, "epochs": 4 if number < 4 else 20}
+
+    record = Record()
+    made = search(space(trials=5, rule="halving"), record, Lengths(), epochs=4)
+    run_all(made, lambda trial: [9.0 if trial.number == 4 else 1.0] * trial.config["epochs"])
+    assert record.trials[4].status is Status.STOPPED and record.trials[4].epochs == 10
+
+
+def test_what_an_earlier_session_left_unfinished_runs_whatever_the_hours_and_the_target_say():
+    before = Record()
+    run_all(search(space(trials=1), before))
+    clock = Clock()
+    pending = [PendingTrial(1, {"lr": 0.7}, 42)]
+    reached = space(trials=9, objective={"target": 5.0})
+    made = search(reached, clock=clock, hours=1, history=before.trials.values(), pending=pending)
+    clock.seconds = 9999
+    assert made.next() == pending[0]
+    assert made.next() is None

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hpsearch.errors import FunctionError
-from hpsearch.runners.work import Work, past_bound, prepare
+from hpsearch.runners.work import Work, prepare
 from hpsearch.space.function import Functions, load_function
 from hpsearch.space.spec import Objective
 from hpsearch.trial import PendingTrial
@@ -18,11 +18,15 @@ def functions(prepare):
     return Functions(lambda trial: {}, prepare, None, "mine.py:train")
 
 
-def test_the_bound_is_on_the_worse_side():
-    low, high = Objective(metric="a", mode="min", bound=5), Objective(metric="a", mode="max", bound=0.1)
-    assert past_bound(low, 5.1) and not past_bound(low, 5.0) and not past_bound(low, -9.0)
-    assert past_bound(high, 0.05) and not past_bound(high, 0.1) and not past_bound(high, 9.0)
-    assert not past_bound(Objective(metric="a", mode="min"), 1e30)
+def test_the_bound_is_on_the_worse_side_and_the_target_on_the_better():
+    low = Objective(metric="a", mode="min", bound=5, target=1)
+    high = Objective(metric="a", mode="max", bound=0.1, target=0.9)
+    assert low.past_bound(5.1) and not low.past_bound(5.0) and not low.past_bound(-9.0)
+    assert high.past_bound(0.05) and not high.past_bound(0.1) and not high.past_bound(9.0)
+    assert low.reached_by(1.0) and low.reached_by(0.5) and not low.reached_by(1.1)
+    assert high.reached_by(0.9) and high.reached_by(1.0) and not high.reached_by(0.8)
+    neither = Objective(metric="a", mode="min")
+    assert not neither.past_bound(1e30) and not neither.reached_by(-1e30)
 
 
 def test_prepared_arrays_are_read_only():
