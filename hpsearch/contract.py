@@ -25,6 +25,9 @@ from typing import Any
 import numpy.typing as npt
 from typing_extensions import TypedDict  # pydantic checks it before Python 3.12 only in this form
 
+CHECKPOINT = "checkpoint.pt"
+"""The file in a trial's workdir by which it can go on after it was interrupted."""
+
 Value = bool | int | float | str
 """A value of one parameter."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from hpsearch.contract import Config, Value
 from hpsearch.space.parameters import Integer, Parameter, Real
 from hpsearch.store.reader import Study
+from hpsearch.store.sessions import FINISHED, session_seconds
 from hpsearch.trial import FinishedTrial, Status
 
 TOP = 5
@@ -25,6 +26,8 @@ class State(StrEnum):
     """A driver is at work on it."""
     FINISHED = "finished"
     """Its last driver came to the end of its budget."""
+    ABORTED = "aborted"
+    """Its first trials failed in the same way."""
     INTERRUPTED = "interrupted"
     """Its last driver was stopped or killed; ``resume`` goes on."""
 
@@ -125,25 +128,22 @@ def _counts(study: Study) -> dict[str, int]:
 def _state(study: Study) -> State:
     if study.running:
         return State.RUNNING
-    sessions = study.record["sessions"]
-    cut_off = not sessions or sessions[-1]["finished_at"] is None
-    return State.INTERRUPTED if cut_off or study.pending else State.FINISHED
+    reason = study.record["sessions"][-1]["reason"] if study.record["sessions"] else None
+    if reason == "aborted":
+        return State.ABORTED
+    return State.FINISHED if reason == FINISHED and not study.pending else State.INTERRUPTED
 
 
 def _wall_seconds(study: Study) -> float:
     sessions = study.record["sessions"]
-    ends = [*(datetime.fromisoformat(session["started_at"]) for session in sessions[1:]), datetime.now(UTC)]
-    return math.fsum(_session_seconds(study, session, end) for session, end in zip(sessions, ends, strict=False))
-
-
-def _session_seconds(study: Study, session: Mapping[str, Any], end: datetime) -> float:
-    """Return how long a session took that was over by ``end``; a killed one took until its last trial ended."""
-    if session["seconds"] is not None:
-        return float(session["seconds"])
-    start = datetime.fromisoformat(session["started_at"])
-    if not (study.running and session is study.record["sessions"][-1]):
-        end = max((trial.finished_at for trial in study.history if trial.finished_at <= end), default=start)
-    return max(0.0, (end - start).total_seconds())
+    starts = [datetime.fromisoformat(session["started_at"]) for session in sessions]
+    seconds = [
+        session_seconds(session, study.history, until)
+        for session, until in zip(sessions, [*starts[1:], datetime.now(UTC)], strict=False)
+    ]
+    if study.running and seconds:
+        seconds[-1] = (datetime.now(UTC) - starts[-1]).total_seconds()
+    return math.fsum(seconds)
 
 
 def _epochs_saved(history: tuple[FinishedTrial, ...]) -> int:

@@ -1,16 +1,16 @@
 """``hpsearch best``: the best setting of a study, as a recipe that ``hpsearch train`` takes."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+import yaml
 
 from hpsearch.analysis.summary import Setting, summarise
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
 from hpsearch.errors import Problem, StudyError
-from hpsearch.store.reader import open_study
+from hpsearch.store.reader import Study, open_study
 
 Write = Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write the setting as a recipe.")]
 
@@ -39,19 +39,27 @@ def best(
         console.say(f"trial {setting.trial_id}  {study.space.objective.metric} {console.number(setting.objective)}")
         console.say(console.settings(setting.config))
     if write is not None:
-        _write(write, _text(study.space.train.function, study.space.train.settings, setting))
-        console.note(f"written to {write}; train it on all the training data: hpsearch train {write} --save model.pt")
+        built_in = study.space.train.function == BUILT_IN
+        settings = study.space.train.settings
+        _write(write, _recipe(study, setting) if built_in else yaml.safe_dump(dict(setting.config), sort_keys=False))
+        data = f" --data {settings['data_path']}" if settings.get("data_path") else ""
+        then = (
+            f"; train it on all the training images: hpsearch train {write}{data} --save model.pt" if built_in else ""
+        )
+        console.note(f"written to {write}{then}")
 
 
-def _text(function: str, settings: Mapping[str, Any], setting: Setting) -> str:
-    """Return the file: a recipe for the built-in trainer, else the parameters."""
-    if function == BUILT_IN:
-        from trainer.objective import recipe_for
+def _recipe(study: Study, setting: Setting) -> str:
+    """Return the recipe file of a trial of the built-in trainer, which says where it comes from and what it reached."""
+    from trainer.objective import recipe_for
+    from trainer.recipe import Expect
 
-        return recipe_for(settings, setting.config).to_yaml()
-    import yaml
-
-    return str(yaml.safe_dump(dict(setting.config), sort_keys=False))
+    recipe = recipe_for(study.space.train.settings, setting.config)
+    reached = setting.metrics["val_accuracy"]
+    source = f"trial {setting.trial_id} of the study {study.name}, the best of {len(study.history)}, so it flatters"
+    expect = Expect(metric="val_accuracy", low=reached, high=reached, runs=1, device="as in the study", source=source)
+    about = f"{recipe.about}; the best setting of the study {study.name}"
+    return recipe.model_copy(update={"about": about, "expect": expect}).to_yaml()
 
 
 def _write(file: Path, text: str) -> None:

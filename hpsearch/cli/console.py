@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +49,10 @@ def problems(error: InputError) -> None:
             err.print(escape(line))
 
 
-@contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Say what takes a moment, on a terminal only."""
-    with err.status(f"{what} ..."):
-        yield
+def waiting(what: str) -> None:
+    """Say on a terminal what takes a moment."""
+    if err.is_terminal:
+        note(f"{what} ...")
 
 
 def number(value: float) -> str:

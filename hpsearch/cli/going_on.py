@@ -1,12 +1,12 @@
 """What is left to do in a study that exists: trials, hours, and failed trials that are wanted again."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 
 from hpsearch.space.spec import Space
+from hpsearch.store.sessions import FINISHED, hours_left
 from hpsearch.store.writer import StudyWriter
-from hpsearch.trial import FinishedTrial, Status
+from hpsearch.trial import Status
 
 
 @dataclass(frozen=True)
@@ -23,47 +23,47 @@ class Left:
 
 
 def left(store: StudyWriter, more: int, hours: float | None, retry_failed: bool) -> Left:
-    """Find out what is left of an open study when ``more`` trials are added and ``hours`` are given."""
+    """Find out what is left of an open study when ``more`` trials are added and ``hours`` are given.
+
+    Without ``hours``, more trials get the hours of the space anew; going on gets what the last session left of its own.
+    """
     space = Space.restore(store.record["space"])
-    numbers = [trial.number for trial in [*store.history, *store.pending]]
     again = tuple(trial.number for trial in store.history if retry_failed and trial.status is Status.FAILED)
-    total = space.budget.trials
-    if more:
-        total = (len(numbers) if _came_to_its_end(store.record) else total) + more
-    elif hours is None and space.budget.hours is not None:
-        hours = max(0.0, space.budget.hours - spent_hours(store.record, store.history))
-    if more and hours is None:
-        hours = space.budget.hours
-    budget = space.budget.model_copy(update={"trials": total})
-    space = space.model_copy(update={"budget": budget})
-    if not again and not store.pending and len(numbers) >= total:
-        return Left(space, hours, nothing=_complete(store.folder.name, total))
+    space = with_trials(space, _trials(store, space, more))
+    if hours is None:
+        hours = space.budget.hours if more else _hours_left(store, space)
+    return Left(space, hours, again, None if again or store.pending else _why_nothing(store, space, hours))
+
+
+def with_trials(space: Space, trials: int) -> Space:
+    """Return the space with another number of trials."""
+    return space.model_copy(update={"budget": space.budget.model_copy(update={"trials": trials})})
+
+
+def _trials(store: StudyWriter, space: Space, more: int) -> int:
+    """Return the trials of the study in all: ``more`` than its budget, or than there are where it ended before that."""
+    sessions = store.record["sessions"]
+    ended = bool(sessions) and sessions[-1]["reason"] == FINISHED
+    return (_count(store) if more and ended else space.budget.trials) + more
+
+
+def _hours_left(store: StudyWriter, space: Space) -> float | None:
+    sessions = store.record["sessions"]
+    return hours_left(sessions[-1], store.history, datetime.now(UTC)) if sessions else space.budget.hours
+
+
+def _count(store: StudyWriter) -> int:
+    return len(store.history) + len(store.pending)
+
+
+def _why_nothing(store: StudyWriter, space: Space, hours: float | None) -> str | None:
+    """Say why no trial would start, None where one would."""
+    name, trials = store.folder.name, space.budget.trials
+    completed = [trial for trial in store.history if trial.status is Status.COMPLETED and trial.objective is not None]
+    if any(trial.objective is not None and space.objective.reached_by(trial.objective) for trial in completed):
+        return f"nothing to do: {name} has reached its target, {space.objective.metric} {space.objective.target:g}"
+    if _count(store) >= trials:
+        return f"nothing to do: all {trials} trials of {name} have ended; `hpsearch extend {name} --trials N` adds more"
     if hours == 0:
-        return Left(space, hours, nothing=_out_of_hours(store.folder.name))
-    return Left(space, hours, again)
-
-
-def spent_hours(record: dict[str, Any], history: tuple[FinishedTrial, ...]) -> float:
-    """Return the hours in which drivers were at work; one that was killed counts up to its last finished trial."""
-    return sum(_seconds(session, history) for session in record["sessions"]) / 3600
-
-
-def _seconds(session: dict[str, Any], history: tuple[FinishedTrial, ...]) -> float:
-    if session["seconds"] is not None:
-        return float(session["seconds"])
-    started = datetime.fromisoformat(session["started_at"])
-    ends = [trial.finished_at for trial in history if trial.finished_at > started]
-    return max(((end - started).total_seconds() for end in ends), default=0.0)
-
-
-def _came_to_its_end(record: dict[str, Any]) -> bool:
-    sessions = record["sessions"]
-    return bool(sessions) and sessions[-1]["reason"] == "finished"
-
-
-def _complete(name: str, trials: int) -> str:
-    return f"nothing to do: all {trials} trials of {name} have ended; `hpsearch extend {name} --trials N` adds more"
-
-
-def _out_of_hours(name: str) -> str:
-    return f"nothing to do: the hours of {name} are spent; `hpsearch resume {name} --hours H` grants more"
+        return f"nothing to do: the hours of {name} are spent; `hpsearch resume {name} --hours H` grants more"
+    return None

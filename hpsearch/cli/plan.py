@@ -1,17 +1,23 @@
 """What a search is about to do, found out before anything is spent: the function, its data, its parameters."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hpsearch.contract import Description
+from pydantic import TypeAdapter, ValidationError
+
+from hpsearch.contract import Config, Description, Value
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.work import Work, errors_of
 from hpsearch.space.function import Functions, load_function
 from hpsearch.space.load import LoadedSpace, Overrides, check, find, load, parse_set
-from hpsearch.space.spec import Space
+from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
+from hpsearch.space.spec import Space, Train
 from hpsearch.store.provenance import collect
 from hpsearch.typed_yaml import Document
 
@@ -37,7 +43,7 @@ def plan_file(name: str, overrides: Overrides) -> tuple[Plan, Path]:
     Raises InputError for everything that the user can mend.
     """
     loaded = load(name, overrides)
-    return _plan(loaded, loaded.base), find(name)
+    return _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base), find(name)
 
 
 def record(plan: Plan, file: Path) -> dict[str, Any]:
@@ -58,7 +64,8 @@ def command() -> list[str]:
 
 def plan_again(record: Mapping[str, Any], space: Space) -> Plan:
     """Make the plan of a study from its study.json."""
-    return _plan(LoadedSpace(space, Document(space.dump())), Path(record["folder"]))
+    base = Path(record["folder"])
+    return _plan(LoadedSpace(space, Document(space.dump())), load_function(record["function"], base), base)
 
 
 def overrides(
@@ -74,37 +81,92 @@ def overrides(
         trials=trials,
         hours=hours,
         data_path=None if data is None else str(data.absolute()),
-        recipe=recipe,
+        recipe=recipe if recipe is None or not Path(recipe).is_file() else str(Path(recipe).absolute()),
         seed=seed,
         constants=parse_set(set_ or []),
     )
 
 
-def _plan(loaded: LoadedSpace, base: Path) -> Plan:
-    space = loaded.space
-    functions = load_function(space.train.function, base)
-    description = describe(functions, space.train.settings, loaded.document)
+def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:
+    if loaded.space.resources.gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for this process and its workers: a search on the CPU sees no GPU
+    description = describe(functions, loaded)
     check(loaded, description)
-    return Plan(space, base, functions, description)
+    if "check" in description:
+        for config in examples(loaded.space):
+            with _placing(loaded.document), errors_of(functions.reference, "check"):
+                description["check"](config)
+    return Plan(_resolved(loaded.space, description), base, functions, description)
 
 
-def describe(functions: Functions, settings: Mapping[str, Any], document: Document) -> Description:
+def describe(functions: Functions, loaded: LoadedSpace) -> Description:
     """Ask the function what it is going to do. What it refuses is shown at its place in the space file."""
     if functions.describe is None:
         return {}
+    with _placing(loaded.document), errors_of(functions.reference, "describe"):
+        description = functions.describe(loaded.space.train.settings)
     try:
-        with errors_of(functions.reference, "describe"):
-            description = functions.describe(settings)
+        return TypeAdapter(Description).validate_python(description)
+    except ValidationError as invalid:
+        problems = [
+            Problem(
+                f"describe returns something else than hpsearch.contract.Description: {error['msg']}",
+                key=".".join(map(str, error["loc"])),
+                got=repr(error["input"])[:80],
+            )
+            for error in invalid.errors()
+        ]
+        raise FunctionError(*problems) from None
+
+
+def examples(space: Space) -> Iterator[Config]:
+    """Yield configurations that between them have every setting to start with, end of a range, choice and constant."""
+    for entry in space.start_with:
+        yield space.config(partial(_chosen, entry))
+    for name, parameter in space.parameters.items():
+        enabling = {other: values[0] for other, values in parameter.when.items()}
+        for value in ends(parameter):
+            config = space.config(partial(_chosen, {**enabling, name: value}))
+            if name in config:  # a condition on a constant may never hold
+                yield config
+
+
+def _chosen(values: Config, name: str, parameter: Parameter) -> Value:
+    return values[name] if name in values else parameter.from_unit(0.5)
+
+
+def ends(parameter: Parameter) -> tuple[Value, ...]:
+    """Return the values of a choice or a constant, or the bounds of a range."""
+    match parameter:
+        case Choice():
+            return parameter.values
+        case Constant():
+            return (parameter.value,)
+        case Real() | Integer():
+            return (parameter.low, parameter.high)
+
+
+def _resolved(space: Space, description: Description) -> Space:
+    """Put the settings that the function wants to be kept in the place of those of the file."""
+    settings = description.get("settings", space.train.settings)
+    return space.model_copy(update={"train": Train(function=space.train.function, **settings)})
+
+
+@contextmanager
+def _placing(document: Document) -> Iterator[None]:
+    """Give the problems of an error that is raised inside their place in the space file."""
+    try:
+        yield
     except InputError as error:
         raise type(error)(*(_placed(problem, document) for problem in error.problems)) from error
-    if not isinstance(description, Mapping):
-        raise FunctionError(Problem("describe must return a dict", key=functions.reference, got=repr(description)))
-    return description
 
 
 def _placed(problem: Problem, document: Document) -> Problem:
-    """Add the place of the ``train:`` key that a problem names."""
-    if problem.file is not None or problem.key not in document.data.get("train", {}):
+    """Add the place of the ``train:`` key or the parameter that a problem names; --set has put one that has no line."""
+    if problem.file is not None or problem.key is None:
         return problem
     details = {name: getattr(problem, name) for name in ("got", "allowed", "hint")}
-    return document.problem(problem.what, ("train", str(problem.key)), **details)
+    for path in (("train", problem.key), ("parameters", problem.key)):
+        if path in document.lines:
+            return document.problem(problem.what, path, **details)
+    return problem

@@ -9,10 +9,12 @@ from tempfile import TemporaryDirectory
 from rich.table import Table
 
 from hpsearch.cli import console
-from hpsearch.cli.plan import Plan
+from hpsearch.cli.plan import Plan, ends
+from hpsearch.devices import usable_gpus
 from hpsearch.errors import FunctionError, Problem
 from hpsearch.runners.drive import Outcome
 from hpsearch.runners.engine import inline
+from hpsearch.runners.search import EPOCHS
 from hpsearch.runners.work import prepare
 from hpsearch.samplers.by_name import make_sampler
 from hpsearch.seeds import derived_seed
@@ -74,13 +76,13 @@ def probe(plan: Plan) -> Probe:
             epoch, outcome = step.report.seconds if step.report else epoch, step.outcome
         _check(outcome, plan)
         total = time.perf_counter() - prepared
-        cores = int(1 / engine.gpus) if engine.gpus else (os.cpu_count() or 1) // work.threads
-    return Probe(prepared - begun, epoch, total - epoch, max(1, cores))
+        side_by_side = int(usable_gpus() / engine.gpus) if engine.gpus else (os.cpu_count() or 1) // work.threads
+    return Probe(prepared - begun, epoch, total - epoch, max(1, side_by_side))
 
 
 def timing(probe: Probe, plan: Plan) -> dict[str, str]:
     """What a probe says about the whole search, without the trials that are stopped early."""
-    epochs, trials = plan.description.get("epochs"), plan.space.budget.trials
+    epochs, trials = _epochs(plan), plan.space.budget.trials
     rows = {"probe": f"data {console.duration(probe.prepare)}, one epoch {console.duration(probe.epoch)}"}
     if epochs is None:
         return rows | {"estimate": "none: the training function does not say how many epochs it runs (describe)"}
@@ -91,6 +93,13 @@ def timing(probe: Probe, plan: Plan) -> dict[str, str]:
         "the search": f"at most about {search / 3600:.2f} hours ({console.duration(search)}) for {trials} trials, "
         f"{probe.side_by_side} side by side on this machine",
     }
+
+
+def _epochs(plan: Plan) -> int | None:
+    """Return the length of the longest trial that the space allows, None where nobody says."""
+    own = plan.space.parameters.get(EPOCHS)
+    lengths = [value for value in ends(own) if isinstance(value, int)] if own is not None else []
+    return max(lengths, default=plan.description.get("epochs"))
 
 
 def _check(outcome: Outcome, plan: Plan) -> None:

@@ -8,7 +8,7 @@ import typer
 from hpsearch.cli import options
 from hpsearch.cli.options import RESULTS
 
-Hours = Annotated[float | None, typer.Option("--hours", min=0.0, help="Hours from now; then no new trial starts.")]
+Hours = Annotated[float | None, typer.Option("--hours", min=0.0001, help="Hours from now; then no new trial starts.")]
 
 
 def resume(

@@ -12,7 +12,7 @@ def run(
     space: Annotated[str, typer.Option("--space", metavar="FILE", help="Space file, by path or shipped name.")],
     name: Annotated[str | None, typer.Option("--name", help="Name of the study; else that of the space file.")] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="Trials, instead of the file's.")] = None,
-    hours: Annotated[float | None, typer.Option("--hours", min=0.0, help="Hours until no new trial starts.")] = None,
+    hours: Annotated[float | None, typer.Option("--hours", min=0.0001, help="Hours until no new trial starts.")] = None,
     data: options.Data = None,
     recipe: options.Recipe = None,
     set_: options.Set = None,

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import typer
 
@@ -14,6 +14,8 @@ from hpsearch.runners.engine import Engine, inline, on_ray
 from hpsearch.runners.search import Search
 from hpsearch.runners.work import Arrays, prepare
 from hpsearch.samplers.by_name import make_sampler
+from hpsearch.store.provenance import collect
+from hpsearch.store.sessions import FINISHED
 from hpsearch.store.writer import StudyWriter
 
 INTERRUPTED = 130
@@ -24,19 +26,16 @@ ABORTED = 1
 def engine_for(plan: Plan, run_inline: bool, address: str | None, max_concurrent: int | None) -> Iterator[Engine]:
     """Give the engine that runs trials as the command line asks."""
     resources = plan.space.resources
-    with ExitStack() as stack:
-        if run_inline:
-            engine = stack.enter_context(inline(resources))
-        else:
-            with console.waiting("starting Ray" if address is None else f"joining Ray at {address}"):
-                engine = stack.enter_context(on_ray(resources, address, max_concurrent))
+    if not run_inline:
+        console.waiting("starting Ray" if address is None else f"joining Ray at {address}")
+    with inline(resources) if run_inline else on_ray(resources, address, max_concurrent) as engine:
         yield engine
 
 
 def ready(plan: Plan) -> Arrays:
     """Load what the trials share."""
-    with console.waiting("loading the data"):
-        return prepare(plan.functions, plan.space.train.settings)
+    console.waiting("loading the data")
+    return prepare(plan.functions, plan.space.train.settings)
 
 
 def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hours: float | None) -> None:
@@ -59,7 +58,7 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
         plan.description.get("epochs"),
     )
     console.opening(store.folder, plan, engine)
-    with _session(store, search), watch:
+    with _session(store, search, hours), watch:
         engine.run(search, work, shared)
     if search.error is not None:
         console.aborted(store.folder, search.error)
@@ -68,9 +67,10 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
 
 
 @contextmanager
-def _session(store: StudyWriter, search: Search) -> Iterator[None]:
+def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterator[None]:
     """Keep the beginning and the end of a driver's work in study.json."""
-    store.begin_session(command())
+    provenance = collect(command())
+    store.begin_session(command(), hours, **{key: provenance[key] for key in ("versions", "git", "hardware")})
     try:
         yield
     except KeyboardInterrupt:
@@ -81,4 +81,4 @@ def _session(store: StudyWriter, search: Search) -> Iterator[None]:
     except BaseException:
         store.end_session("error")
         raise
-    store.end_session("aborted" if search.error is not None else "finished")
+    store.end_session("aborted" if search.error is not None else FINISHED)

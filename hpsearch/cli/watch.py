@@ -16,6 +16,7 @@ from hpsearch.cli import console
 from hpsearch.cli.plan import Plan
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.drive import headline
+from hpsearch.runners.search import EPOCHS
 from hpsearch.space.spec import Objective
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
 
@@ -157,7 +158,8 @@ class LiveTable:
         return f"{progress.ended} of {progress.budget.trials} trials   {counts}   {spent}{time_left}"
 
     def _row(self, trial: PendingTrial, report: EpochReport | None) -> list[str]:
-        of = f"/{self._epochs}" if self._epochs else ""
+        length = trial.config.get(EPOCHS, self._epochs)
+        of = f"/{length}" if length else ""
         epoch = f"{report.epoch if report else 0}{of}"
         value = report.metrics.get(self._progress.objective.metric) if report else None
         return [trial.trial_id, epoch, "" if value is None else console.number(value), console.settings(trial.config)]

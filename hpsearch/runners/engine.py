@@ -34,7 +34,7 @@ class Inline:
     dashboard: str | None = None
 
     def __init__(self, resources: Resources) -> None:
-        self.device, self.gpus = device_for(resources.gpus, usable_gpus(), "this machine")
+        self.device, self.gpus = device_for(resources.gpus, gpus_here(resources), "this machine")
 
     def run(self, search: Search, work: Work, shared: Arrays) -> None:
         """Run ``search`` to its end."""
@@ -58,8 +58,13 @@ def on_ray(resources: Resources, address: str | None, max_concurrent: int | None
     Raises DeviceError as above (for this machine's GPUs: those of other nodes cannot be asked from here), and
     StudyError where the cluster cannot be joined or no trial fits in it.
     """
-    usable_gpus()
-    from hpsearch.runners.ray_engine import ray_engine
+    gpus = gpus_here(resources)
+    from hpsearch.runners.ray_engine import ray_engine  # only who runs on Ray waits for its import
 
-    with ray_engine(resources, address, max_concurrent) as engine:
+    with ray_engine(resources, address, max_concurrent, gpus) as engine:
         yield engine
+
+
+def gpus_here(resources: Resources) -> int:
+    """Return the GPUs of this machine that the trials may use; a search on the CPU does not look for any."""
+    return 0 if resources.gpus == 0 else usable_gpus()

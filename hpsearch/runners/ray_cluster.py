@@ -7,54 +7,68 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+from filelock import FileLock, Timeout
 
 from hpsearch.errors import Problem, StudyError
 
-PREFIX = "hp-"
-"""Ray's socket paths bound the length of its temporary folder to 43 characters: a short name under the system's."""
-
+PREFIX = "hpsearch-"
+OWNER = "owner.lock"
+LONGEST = 43
+"""Characters that Ray's temporary folder may have, for its sockets' paths are bounded."""
 
 REACH_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a search may use: totals over all nodes, and the dashboard's address (None where there is none)."""
+    """What a search may use.
 
-    cpus: int
-    gpus: float
-    dashboard: str | None
+    ``nodes`` holds the (CPUs, GPUs) of each node, ``dashboard`` its address (None where there is none), ``scratch`` a
+    folder for Tune's own files that goes with a local Ray (None: the system's).
+    """
+
+    nodes: tuple[tuple[int, float], ...]
+    dashboard: str | None = None
+    scratch: Path | None = None
+
+    @property
+    def gpus(self) -> float:
+        """The most that a node has: a trial runs on one."""
+        return max(gpus for _, gpus in self.nodes)
+
+    def slots(self, cpus: int, gpus: float) -> int:
+        """Return how many trials of so many CPUs and GPUs fit side by side, each on one node."""
+        return sum(min(has[0] // cpus, int(has[1] / gpus + 1e-9) if gpus else has[0] // cpus) for has in self.nodes)
 
 
 @contextmanager
-def cluster(address: str | None, dashboard: bool = True) -> Iterator[Cluster]:
-    """Start a local Ray (``address`` None), or join the cluster at ``address``; leave it, or end it, afterwards.
+def cluster(address: str | None, gpus: int = 0, dashboard: bool = True) -> Iterator[Cluster]:
+    """Start a local Ray with ``gpus`` (``address`` None), or join the cluster at ``address``; end or leave it after.
 
     The default never follows a cluster that happens to run on the machine. Raises StudyError when the cluster at
-    ``address`` cannot be reached.
+    ``address`` cannot be reached, or the system's temporary folder cannot be used.
     """
     _quiet()
-    folder = None if address else _temporary_folder()
-    try:
-        context = _join(address) if address else _start(folder, dashboard)
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    with ExitStack() as stack:
+        folder = None if address else stack.enter_context(temporary_folder())
+        stack.callback(ray.shutdown)
+        context = _join(address) if address else _start(folder, gpus, dashboard)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        sizes = tuple((int(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in nodes)
         url = context.dashboard_url
-        yield Cluster(int(resources.get("CPU", 0)), resources.get("GPU", 0), f"http://{url}" if url else None)
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        yield Cluster(sizes, f"http://{url}" if url else None, folder)
 
 
-def _start(folder: Path | None, dashboard: bool) -> Any:
+def _start(folder: Path | None, gpus: int, dashboard: bool) -> Any:
     return ray.init(
         address="local",
+        num_gpus=gpus,
         include_dashboard=dashboard,
         log_to_driver=False,
         logging_level=logging.ERROR,
@@ -95,21 +109,27 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", module=r"ray\..*")
 
 
-def _temporary_folder() -> Path:
-    """Make a folder directly under the system's, named after this process; clear those of processes that are gone."""
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for Ray directly under the system's, held by a lock; clear those whose driver was killed."""
     root = Path(tempfile.gettempdir())
-    for stale in root.glob(f"{PREFIX}*-*"):
-        owner = stale.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(stale, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=root))
-
-
-def _alive(pid: int) -> bool:
+    if len(str(root)) + len(f"/{PREFIX}12345678") > LONGEST:  # a TMPDIR deep down, as batch systems and macOS have it
+        root = Path("/tmp")
+    for stale in root.glob(f"{PREFIX}*/{OWNER}"):
+        _clear(stale)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    except OSError as cause:
+        message = f"Ray needs a temporary folder with a short path: {cause}"
+        raise StudyError(Problem(message, got=str(root), hint="set TMPDIR to a short path")) from cause
+    try:
+        with FileLock(folder / OWNER):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(owner: Path) -> None:
+    """Remove the folder of a lock that nobody holds any more."""
+    with suppress(OSError, Timeout), FileLock(owner, timeout=0):
+        shutil.rmtree(owner.parent, ignore_errors=True)

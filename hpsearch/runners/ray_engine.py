@@ -18,12 +18,13 @@ class OnRay:
 
     def __init__(self, joined: Cluster, resources: Resources, limit: int | None) -> None:
         self.dashboard = joined.dashboard
+        self._scratch = joined.scratch
         self.device, self.gpus = device_for(resources.gpus, joined.gpus, "Ray's nodes")
         self.concurrent = slots(joined, resources.cpus, self.gpus, limit)
 
     def run(self, search: Search, work: Work, shared: Arrays) -> None:
         """Run ``search`` to its end."""
-        run_on_ray(search, work, shared, self.concurrent)
+        run_on_ray(search, work, shared, self.concurrent, self._scratch)
 
     def sinks(self, work: Work, history: Sequence[FinishedTrial]) -> list[Sink]:
         """Return the gauges for Ray's dashboard."""
@@ -31,7 +32,7 @@ class OnRay:
 
 
 @contextmanager
-def ray_engine(resources: Resources, address: str | None, limit: int | None) -> Iterator[OnRay]:
-    """Start or join Ray for the time of the context."""
-    with cluster(address) as joined:
+def ray_engine(resources: Resources, address: str | None, limit: int | None, gpus: int) -> Iterator[OnRay]:
+    """Start a local Ray with ``gpus``, or join the one at ``address``, for the time of the context."""
+    with cluster(address, gpus) as joined:
         yield OnRay(joined, resources, limit)

@@ -29,25 +29,25 @@ class _Silent(ProgressReporter):
 def slots(cluster: Cluster, cpus: int, gpus: float, limit: int | None = None) -> int:
     """Return how many trials of ``cpus`` and ``gpus`` run side by side: what fits, at most ``limit``.
 
-    Raises StudyError when not even one fits.
+    Raises StudyError when not even one fits on a node.
     """
-    fits = cluster.cpus // cpus
-    if gpus:
-        fits = min(fits, int(cluster.gpus / gpus + 1e-9))
+    fits = cluster.slots(cpus, gpus)
     if fits < 1:
-        message = "a trial asks for more than the machines have"
-        asked, have = f"{cpus} CPUs, {gpus:g} GPUs", f"{cluster.cpus} CPUs, {cluster.gpus:g} GPUs"
-        raise StudyError(Problem(message, key="resources", got=asked, allowed=have))
+        message = "a trial asks for more than any node has"
+        have = "; ".join(f"{node_cpus} CPUs, {node_gpus:g} GPUs" for node_cpus, node_gpus in cluster.nodes)
+        raise StudyError(Problem(message, key="resources", got=f"{cpus} CPUs, {gpus:g} GPUs", allowed=have))
     return min(fits, limit or fits)
 
 
-def run_on_ray(search: Search, work: Work, shared: Arrays, concurrent: int) -> None:
+def run_on_ray(search: Search, work: Work, shared: Arrays, concurrent: int, scratch: Path | None = None) -> None:
     """Run ``search`` to its end on the Ray that is running, ``concurrent`` trials side by side.
+
+    Tune's own files go into ``scratch`` and are thrown away.
 
     A KeyboardInterrupt, or what a sink raises, leaves the trials under way unfinished.
     """
     bridge = Bridge(search)
-    with TemporaryDirectory(prefix="hpsearch-tune-") as folder:
+    with TemporaryDirectory(prefix="tune-", dir=scratch) as folder:
         tune.run(
             _trainable(work, shared),
             name=work.study,

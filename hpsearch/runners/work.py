@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.contract import Trial
+from hpsearch.contract import CHECKPOINT, Trial
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.drive import Drive
-from hpsearch.space.function import Functions, load_function
+from hpsearch.space.function import Functions, load_function, place_of
 from hpsearch.space.spec import Space
 from hpsearch.trial import PendingTrial
 
@@ -50,7 +50,7 @@ class Work:
         """Start a trial in this process, of ``epochs`` epochs where that is given."""
         workdir = self.workdirs / pending.trial_id
         workdir.mkdir(parents=True, exist_ok=True)
-        checkpoint = workdir / "checkpoint.pt"
+        checkpoint = workdir / CHECKPOINT
         trial = Trial(
             config=pending.config,
             settings=self.space.train.settings,
@@ -87,10 +87,18 @@ def _is_arrays(value: object) -> bool:
 
 @contextmanager
 def errors_of(reference: str, name: str) -> Iterator[None]:
-    """Turn what the contract lets ``prepare`` and ``describe`` raise into an InputError."""
+    """Turn what ``prepare``, ``describe`` and ``check`` raise into an InputError.
+
+    The contract lets them raise ValueError and OSError about their settings, of which the message is shown; anything
+    else is a mistake in them, shown with its place.
+    """
     try:
         yield
     except InputError:
         raise
     except (ValueError, OSError) as cause:
         raise FunctionError(Problem(f"{name} of the training function says: {cause}", key=reference)) from cause
+    except Exception as cause:
+        file, line = place_of(cause)
+        what = f"{name} of the training function failed: {type(cause).__name__}: {cause}"
+        raise FunctionError(Problem(what, file, line, key=reference)) from cause

@@ -107,12 +107,12 @@ def _import(load: Callable[[], Any], name: str) -> Any:
         missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             raise
-        file, line = _place(cause)
+        file, line = place_of(cause)
         what = f"the module of the training function cannot be imported: {type(cause).__name__}: {cause}"
         raise FunctionError(Problem(what, file=file, line=line, key="train.function")) from cause
 
 
-def _place(cause: BaseException) -> tuple[Path | None, int | None]:
+def place_of(cause: BaseException) -> tuple[Path | None, int | None]:
     """Return where the user's code raised: the innermost frame outside the libraries and this file."""
     if isinstance(cause, SyntaxError) and cause.filename:
         return Path(cause.filename), cause.lineno

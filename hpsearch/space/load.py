@@ -139,7 +139,7 @@ def _rooted(space: Space, folders: Iterable[Path]) -> Space:
     settings = space.train.settings
     for key in settings.keys() & PATHS:
         value = settings[key]
-        if isinstance(value, str) and not value.isidentifier():
+        if isinstance(value, str) and not (key == "recipe" and value.isidentifier()):
             files = [folder / value for folder in folders]
             settings[key] = next((str(file.absolute()) for file in files if file.exists()), value)
     return space.model_copy(update={"train": Train(function=space.train.function, **settings)})

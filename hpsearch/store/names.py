@@ -1,5 +1,6 @@
 """Names of studies, which are folder names."""
 
+import os
 import re
 from pathlib import Path
 
@@ -62,3 +63,8 @@ def check_free(results: Path, name: str) -> None:
     if folder.exists():
         hint = f"go on with `hpsearch resume {name}` or `hpsearch extend {name} --trials N`, or give another --name"
         raise StudyError(Problem(f"a study '{name}' exists already", file=folder, hint=hint))
+    nearest_folder = next(parent for parent in folder.parents if parent.exists())
+    if not nearest_folder.is_dir() or not os.access(nearest_folder, os.W_OK | os.X_OK):
+        raise StudyError(
+            Problem("studies cannot be written there", file=folder.parent, hint="choose another --results")
+        )

@@ -1,12 +1,13 @@
 """All Parquet tables of a study under one hand, in the order that a crash at any moment leaves readable."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.store.parts import PartFolder
 from hpsearch.store.rows import epoch_rows, trial_row
 from hpsearch.store.schema import StudySchema
-from hpsearch.store.trial_tables import TrialTables
+from hpsearch.store.trial_tables import TableError, TrialTables
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial
 
 
@@ -27,10 +28,16 @@ class StudyTables:
         return cls(folder, schema)
 
     def put(self, trial: FinishedTrial, reports: Sequence[EpochReport]) -> None:
-        """Write the rows of a trial, in the place of any it had; that in ``trials`` comes last and finishes it."""
+        """Write the rows of a trial, in the place of any it had; that in ``trials`` comes last and finishes it.
+
+        A table of its reports that cannot be stored is left out, with a note in that row: it must not stop a search.
+        """
         self._widen([*trial.metrics, *(name for report in reports for name in report.metrics)])
         self._epochs.put(trial.number, epoch_rows(self._schema, trial, reports))
-        self._reported.put(trial, reports)
+        try:
+            self._reported.put(trial, reports)
+        except TableError as refused:
+            trial = replace(trial, notes={**trial.notes, "note": refused.problems[0].what})
         self._trials.put(trial.number, [trial_row(self._schema, trial)])
 
     def remove(self, trials: Sequence[PendingTrial]) -> None:

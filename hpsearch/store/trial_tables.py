@@ -18,6 +18,10 @@ OWN_FOLDERS = ("trials", "epochs", "work")
 _KEYS = ("trial_id", "epoch")
 
 
+class TableError(StudyError):
+    """A table in a report that cannot be stored, or not beside those of earlier trials."""
+
+
 @dataclass
 class _Known:
     """What is written of one table: its ``schema`` so far and the ``first`` of its files, by which readers go."""
@@ -36,7 +40,7 @@ class TrialTables:
         self._known: dict[str, _Known] = {}
 
     def put(self, trial: PendingTrial, reports: Sequence[EpochReport]) -> None:
-        """Write the tables of ``reports``, a file each; raises StudyError for one that is not a table."""
+        """Write the tables of ``reports``, a file each; raises TableError for one that is not a table."""
         for name in dict.fromkeys(name for report in reports for name in report.tables):
             try:
                 self._write(name, trial, _combined(name, trial, reports))
@@ -87,6 +91,6 @@ def _file_name(trial: PendingTrial) -> str:
     return f"trial-{trial.trial_id}.parquet"
 
 
-def _refused(name: str, trial: PendingTrial, why: str) -> StudyError:
+def _refused(name: str, trial: PendingTrial, why: str) -> TableError:
     what = f"the table '{name}' in a report of trial {trial.trial_id} cannot be stored: {why}"
-    return StudyError(Problem(what, allowed="a mapping of column names to one-dimensional arrays of one length"))
+    return TableError(Problem(what, allowed="a mapping of column names to one-dimensional arrays of one length"))

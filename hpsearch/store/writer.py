@@ -17,15 +17,15 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from hpsearch.errors import Problem, StudyError
+from hpsearch.contract import CHECKPOINT
 from hpsearch.space.spec import Space
 from hpsearch.store.contents import PENDING_FILE, Contents, pending_data, read_contents
 from hpsearch.store.files import cannot_write, write_json
 from hpsearch.store.lock import lock
-from hpsearch.store.names import STUDY_FILE, check_name, find_study
+from hpsearch.store.names import STUDY_FILE, check_free, find_study
 from hpsearch.store.schema import VERSION, StudySchema
 from hpsearch.store.tables import StudyTables
-from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial
+from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Status
 
 
 class StudyWriter:
@@ -49,11 +49,8 @@ class StudyWriter:
         Raises StudyError when the name is taken or unusable or the folder cannot be written. The folder appears
         complete or not at all.
         """
-        check_name(name)
+        check_free(results, name)
         folder = results.absolute() / name
-        if folder.exists():
-            hint = f"go on with `hpsearch resume {name}` or `hpsearch extend {name} --trials N`, or give another --name"
-            raise StudyError(Problem(f"a study '{name}' exists already", file=folder, hint=hint))
         draft = folder.with_name(f".{name}.{uuid4().hex[:8]}")
         try:
             draft.mkdir(parents=True)
@@ -112,7 +109,7 @@ class StudyWriter:
         self._tables.put(trial, self._reports.pop(trial.number, []))
         self._history[trial.number] = trial
         self._pending.pop(trial.number, None)
-        _remove_if_empty(self.folder / "work" / trial.trial_id)
+        _clean_up(self.folder / "work" / trial.trial_id, trial)
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Make finished trials pending again, to be rerun with the same configuration and seed; their rows go."""
@@ -129,10 +126,11 @@ class StudyWriter:
         write_json(self.folder / STUDY_FILE, record)
         self._record = record
 
-    def begin_session(self, command: list[str]) -> None:
-        """Note in study.json that a driver goes to work, by which command line."""
+    def begin_session(self, command: list[str], hours: float | None = None, **details: Any) -> None:
+        """Note in study.json that a driver goes to work: its command line, its limit in hours, and ``details``."""
         self._session_start = time.monotonic()
-        session = {"command": command, "started_at": _now(), "finished_at": None, "reason": None, "seconds": None}
+        ahead = {"finished_at": None, "reason": None, "seconds": None}
+        session = {"command": command, "hours": hours, **details, "started_at": _now(), **ahead}
         self.update(sessions=[*self._record["sessions"], session])
 
     def end_session(self, reason: str) -> None:
@@ -140,15 +138,6 @@ class StudyWriter:
         *earlier, session = self._record["sessions"]
         seconds = round(time.monotonic() - self._session_start, 3)
         self.update(sessions=[*earlier, {**session, "finished_at": _now(), "reason": reason, "seconds": seconds}])
-
-    def workdir(self, trial_id: str) -> Path:
-        """Return the existing folder of a trial for its own files; an empty one goes with the trial."""
-        folder = self.folder / "work" / trial_id
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as cause:
-            raise cannot_write(folder, cause) from cause
-        return folder
 
     def close(self) -> None:
         """Let go of the study; another driver may open it."""
@@ -176,6 +165,13 @@ def _fill(folder: Path, name: str, space: Space, record: Mapping[str, Any]) -> N
     write_json(folder / PENDING_FILE, [])
     identity = {"schema_version": VERSION, "name": name, "created_at": _now(), "space": space.dump()}
     write_json(folder / STUDY_FILE, {**identity, **record, "sessions": []})
+
+
+def _clean_up(folder: Path, trial: FinishedTrial) -> None:
+    """Remove the checkpoint of a trial that is over from its ``folder``, and the folder if that is empty now."""
+    if trial.status is not Status.FAILED:  # a failed one may be wanted again
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    _remove_if_empty(folder)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -38,11 +38,11 @@ def write(
     return summarise(open_study(results, "s"))
 
 
-def session(start: float, seconds: float | None) -> dict[str, Any]:
+def session(start: float, seconds: float | None, reason: str | None = None) -> dict[str, Any]:
     """A session that began ``start`` seconds after START and was ended, or killed (None)."""
     started = START + timedelta(seconds=start)
     finished = None if seconds is None else (started + timedelta(seconds=seconds)).isoformat()
-    return {"started_at": started.isoformat(), "finished_at": finished, "seconds": seconds, "reason": None}
+    return {"started_at": started.isoformat(), "finished_at": finished, "seconds": seconds, "reason": reason}
 
 
 MIXED = [
@@ -96,9 +96,11 @@ def test_a_killed_session_does_not_count_the_time_of_the_next(tmp_path: Path) ->
 
 
 def test_state(tmp_path: Path) -> None:
-    assert write(tmp_path / "a", MIXED, sessions=[session(0, 9.0)]).state is State.FINISHED
+    assert write(tmp_path / "a", MIXED, sessions=[session(0, 9.0, "finished")]).state is State.FINISHED
     assert write(tmp_path / "b", MIXED, sessions=[session(0, None)]).state is State.INTERRUPTED
-    waiting = write(tmp_path / "c", MIXED, pending=[make_trial(8)], sessions=[session(0, 9.0)])
+    assert write(tmp_path / "d", MIXED, sessions=[session(0, 9.0, "interrupted")]).state is State.INTERRUPTED
+    assert write(tmp_path / "e", MIXED, sessions=[session(0, 9.0, "aborted")]).state is State.ABORTED
+    waiting = write(tmp_path / "c", MIXED, pending=[make_trial(8)], sessions=[session(0, 9.0, "finished")])
     assert waiting.state is State.INTERRUPTED
     with StudyWriter.open(tmp_path / "a", "s") as writer:
         writer.begin_session([])

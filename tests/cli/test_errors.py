@@ -76,6 +76,8 @@ def test_a_space_that_is_wrong(tmp_path, changes, says):
         (["run", "--space", "wd_lr_cpu", "--data", "nowhere", "--inline"], ["nowhere", "does not exist"]),
         (["run", "--space", "wd_lr_cpu", "--recipe", "mine.yaml", "--inline"], ["mine.yaml"]),
         (["run", "--space", "toy.yaml", "--address", "127.0.0.1:1"], ["--address", "127.0.0.1:1"]),
+        (["run", "--space", "quickstart", "--set", "lr=-1", "--inline"], ["lr", "-1"]),
+        (["run", "--space", "toy.yaml", "--hours", "0"], ["--hours"]),
         (["resume", "toy"], ["no study 'toy'"]),
         (["show", "toy"], ["no study 'toy'"]),
         (["best", "toy"], ["no study 'toy'"]),
@@ -87,6 +89,56 @@ def test_a_space_that_is_wrong(tmp_path, changes, says):
 def test_options_that_are_wrong(tmp_path, arguments, says):
     space_file(tmp_path)
     refused(hpsearch(*arguments, cwd=tmp_path), *says)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ("{batch_size: {type: choice, values: [64, 64.5]}}", ["toy.yaml:3", "batch_size", "64.5"]),
+        ("{augment.cutout: {type: integer, low: 0, high: 40}}", ["toy.yaml:3", "augment.cutout", "40"]),
+        ("{precision: {type: constant, value: bf61}}", ["toy.yaml:3", "precision", "bf61"]),
+        ("{momentum: {type: real, low: 0.5, high: 1.0}}", ["toy.yaml:3", "momentum", "1.0"]),
+        (
+            "{augment.flip: {type: choice, values: [true, false]}, "
+            "lr: {type: real, low: -1, high: 1, when: {augment.flip: false}}}",
+            ["toy.yaml:3", "parameters.lr", "must be greater than 0"],
+        ),
+    ],
+)
+def test_a_value_that_the_recipe_cannot_take_is_found_before_the_study(tmp_path, parameters, says):
+    space_file(tmp_path, train="{recipe: digits_quickstart}", parameters=parameters)
+    refused(hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path), *says)
+    assert not (tmp_path / "results").exists()
+
+
+def test_images_that_do_not_fit_the_recipe_are_found_before_the_study(tmp_path):
+    space_file(tmp_path, train="{recipe: post4_resnet9, data: digits}")
+    refused(hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path), "channels")
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_a_function_of_ones_own_says_of_a_setting_is_shown(tmp_path):
+    space_file(tmp_path, start_with="[{lr: 0.5}]")
+    done = hpsearch("run", "--space", "toy.yaml", "--inline", "--set", "lr=3.0", cwd=tmp_path)
+    refused(done, "lr 3.0 is out of the question")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("describe", "says"),
+    [
+        ("return {'metrics': settings['n']}", ["describe", "KeyError: 'n'", "mine.py:6"]),
+        ("return 3", ["describe", "3"]),
+        ("return {'epochs': 'many', 'metrics': ['val_loss']}", ["describe", "epochs", "'many'"]),
+        ("return {'parameters': ['lr']}", ["describe", "parameters"]),
+        ("raise ValueError('n is missing')", ["n is missing"]),
+    ],
+)
+def test_a_mistake_in_describe_is_shown_with_its_place(tmp_path, describe, says):
+    text = "def train(trial):\n    return {'val_loss': 1.0}\n\n\n"
+    (tmp_path / "mine.py").write_text(f"{text}def describe(settings):\n    {describe}\n")
+    space_file(tmp_path, train='{function: "mine.py:train"}')
+    refused(hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path), *says)
 
 
 def test_a_name_that_exists(tmp_path):

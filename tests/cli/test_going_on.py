@@ -6,13 +6,15 @@ import random
 import signal
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from hpsearch.cli.going_on import spent_hours
+from hpsearch.store.sessions import hours_left
 from tests.cli.command import TOY, hpsearch, space_file, start
 from tests.cli.test_run import trials_of
+from trainer.recipe import load
 
 SLOW = f'{{function: "{TOY}:train", epochs: 4, seconds: 0.1}}'
 
@@ -179,13 +181,77 @@ def test_resume_grants_only_the_hours_that_are_left(tmp_path):
     assert len(trials_of(tmp_path)) == now + 2
 
 
-def test_a_killed_session_counts_until_its_last_trial():
+def test_an_extension_that_is_killed_goes_on_with_the_hours_it_was_granted(tmp_path):
+    train = f'{{function: "{TOY}:train", epochs: 1, seconds: 0.2}}'
+    space = space_file(tmp_path, train=train, budget=f"{{trials: 500, hours: {1 / 3600}}}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 0
+    count = len(trials_of(tmp_path))
+    process = start("extend", "toy", "--trials", 4, "--hours", 1, "--inline", cwd=tmp_path)
+    wait_for(finished(tmp_path, count + 1), process)
+    process.kill()
+    process.communicate()
+    assert hpsearch("resume", "toy", "--inline", cwd=tmp_path).returncode == 0
+    assert len(trials_of(tmp_path)) == count + 4
+
+
+def test_a_killed_session_counts_until_its_own_last_trial():
     begun = datetime(2026, 1, 1, tzinfo=UTC)
 
-    class Trial:
-        finished_at = begun + timedelta(hours=2)
+    def ended(hours):
+        return SimpleNamespace(finished_at=begun + timedelta(hours=hours))
 
-    killed = {"started_at": begun.isoformat(), "seconds": None}
-    ended = {"started_at": begun.isoformat(), "seconds": 1800.0}
-    assert spent_hours({"sessions": [killed, ended]}, (Trial(),)) == pytest.approx(2.5)
-    assert spent_hours({"sessions": [killed]}, ()) == 0
+    killed = {"started_at": begun.isoformat(), "seconds": None, "hours": 4}
+    history = [ended(-1), ended(0.5), ended(24.1)]
+    next_day = begun + timedelta(hours=24)
+    assert hours_left(killed, history, next_day) == pytest.approx(3.5)
+    assert hours_left(killed, [], next_day) == 4
+    assert hours_left({**killed, "seconds": 7200.0}, history, next_day) == pytest.approx(2)
+    assert hours_left({**killed, "seconds": 99999.0}, history, next_day) == 0
+    assert hours_left({**killed, "hours": None}, history, next_day) is None
+
+
+def test_extending_a_study_that_reached_its_target_says_so(tmp_path):
+    space = space_file(tmp_path, objective="{metric: val_loss, mode: min, target: 100}", budget="{trials: 5}")
+    assert hpsearch("run", "--space", space, "--inline", cwd=tmp_path).returncode == 0
+    assert len(trials_of(tmp_path)) == 1
+    done = hpsearch("extend", "toy", "--trials", 3, "--inline", cwd=tmp_path)
+    assert "toy has reached its target, val_loss 100" in done.stdout
+    assert len(trials_of(tmp_path)) == 1
+
+
+def test_a_function_found_in_the_current_folder_is_found_again_from_another(tmp_path):
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    (here / "spaces").mkdir(parents=True)
+    elsewhere.mkdir()
+    (here / "mine.py").write_text("def train(trial):\n    return {'val_loss': 1.0}\n")
+    (elsewhere / "mine.py").write_text("def train(trial):\n    return {'val_loss': 2.0}\n")
+    space_file(here / "spaces", train='{function: "mine.py:train"}', budget="{trials: 1}")
+    assert hpsearch("run", "--space", "spaces/toy.yaml", "--inline", cwd=here).returncode == 0
+    done = hpsearch("extend", "toy", "--trials", 1, "--inline", "--results", here / "results", cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert list(trials_of(here)["val_loss"]) == [1.0, 1.0]
+
+
+def test_a_study_keeps_its_recipe_and_its_data_whatever_changes_around_it(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(load("digits_quickstart").at_length(2).to_yaml())
+    space_file(tmp_path, train="{recipe: mine.yaml}", budget="{trials: 1}")
+    assert hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path).returncode == 0
+    recipe.write_text(load("digits_quickstart").at_length(5).to_yaml())
+    assert hpsearch("extend", "toy", "--trials", 1, "--inline", cwd=tmp_path).returncode == 0
+    recipe.unlink()
+    assert hpsearch("extend", "toy", "--trials", 1, "--inline", cwd=tmp_path).returncode == 0
+    assert list(trials_of(tmp_path)["epochs"]) == [2, 2, 2]
+    written = tmp_path / "best.yaml"
+    assert hpsearch("best", "toy", "--write", written, cwd=tmp_path).returncode == 0
+    assert load(written).epochs == 2
+
+
+def test_the_place_of_the_data_is_kept(tmp_path, cifar_folder):
+    space_file(tmp_path, train="{recipe: resnet9_proxy_cpu}", budget="{trials: 1}")
+    options = ["--set", "epochs=1", "--inline"]
+    done = hpsearch("run", "--space", "toy.yaml", *options, cwd=tmp_path, HPSEARCH_DATA=str(cifar_folder))
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "results" / "toy" / "study.json").read_text())
+    assert record["space"]["train"]["data_path"] == str(cifar_folder.resolve())
+    assert hpsearch("extend", "toy", "--trials", 1, "--inline", cwd=tmp_path).returncode == 0, "without the variable"

@@ -52,7 +52,14 @@ def describe(settings):
         "parameters": {"lr": 0.1, "width": 8},
         "metrics": ["val_loss", "images_per_second", "seed", "data"],
         "epochs": settings.get("epochs", 4),
+        "check": check,
+        "settings": {**settings, "kept": True},
     }
+
+
+def check(config):
+    if config["lr"] > 1:
+        raise ValueError(f"lr {config['lr']} is out of the question")
 
 
 def _data(trial):

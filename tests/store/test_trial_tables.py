@@ -8,9 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.errors import StudyError
 from hpsearch.store.writer import StudyWriter
-from hpsearch.trial import EpochReport
+from hpsearch.trial import EpochReport, Status
 
 from .examples import make_space, make_trial, run_trial
 
@@ -68,28 +67,45 @@ def test_an_empty_first_trial_hides_nothing(tmp_path: Path) -> None:
         ({"epoch": [1]}, "'epoch' is added by the store"),
     ],
 )
-def test_what_is_no_table_is_refused_with_its_name(tmp_path: Path, table: dict[str, Any], message: str) -> None:
-    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer, pytest.raises(StudyError, match=message):
+def test_what_is_no_table_is_left_out_with_a_note_and_the_search_goes_on(
+    tmp_path: Path, table: dict[str, Any], message: str
+) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
         run_trial(writer, make_trial(0), reports_with(table))
+        run_trial(writer, make_trial(1), reports_with({"norm": [1.0]}))
+    trials = pd.read_parquet(tmp_path / "s" / "trials")
+    assert message in trials["note"][0] and trials["note"].isna()[1]
+    assert set(pd.read_parquet(tmp_path / "s" / "dynamics")["trial_id"]) == {"00001"}
+
+
+def test_a_column_that_changes_its_kind_between_trials_costs_the_table_only(tmp_path: Path) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
+        run_trial(writer, make_trial(0), reports_with({"norm": ["large"]}))
+        run_trial(writer, make_trial(1), reports_with({"norm": [1.0]}))
+    trials = pd.read_parquet(tmp_path / "s" / "trials")
+    assert list(trials["status"]) == ["completed", "completed"]
+    assert "dynamics" in trials["note"][1]
+    assert set(pd.read_parquet(tmp_path / "s" / "dynamics")["trial_id"]) == {"00000"}
 
 
 @pytest.mark.parametrize("name", ["trials", "epochs", "work", "../x", ".x", ""])
-def test_names_that_would_leave_the_study_or_its_tables_are_refused(tmp_path: Path, name: str) -> None:
+def test_names_that_would_leave_the_study_or_its_tables_are_left_out(tmp_path: Path, name: str) -> None:
     report = EpochReport(1, {}, 1.0, tables={name: {"a": [1]}})
-    with (
-        StudyWriter.create(tmp_path, "s", make_space(), {}) as writer,
-        pytest.raises(StudyError, match="name of a table"),
-    ):
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
         run_trial(writer, make_trial(0), [report])
+    assert "name of a table" in pd.read_parquet(tmp_path / "s" / "trials")["note"][0]
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 def test_a_working_folder_stays_only_with_something_in_it(tmp_path: Path) -> None:
     with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
-        (writer.workdir("00000") / "note.txt").write_text("kept")
-        assert writer.workdir("00001").is_dir()
-        for number in (0, 1):
-            run_trial(writer, make_trial(number))
-        assert writer.workdir("00000").is_absolute()
-        assert [path.name for path in (writer.folder / "work").iterdir()] == ["00000"]
-        assert (writer.workdir("00000") / "note.txt").read_text() == "kept"
+        folders = [writer.folder / "work" / name for name in ("00000", "00001", "00002")]
+        for folder in folders:
+            folder.mkdir(parents=True)
+            (folder / "checkpoint.pt").write_text("state")
+        (folders[0] / "note.txt").write_text("kept")
+        run_trial(writer, make_trial(0))
+        run_trial(writer, make_trial(1))
+        run_trial(writer, make_trial(2, status=Status.FAILED))
+    kept = {str(path.relative_to(tmp_path / "s" / "work")) for path in (tmp_path / "s" / "work").rglob("*.*")}
+    assert kept == {"00000/note.txt", "00002/checkpoint.pt"}, "a failed trial may be wanted again"
