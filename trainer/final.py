@@ -4,19 +4,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from hpsearch.contract import Report
 from hpsearch.errors import InputError, Problem, RecipeError
-from trainer import checkpoint, models
-from trainer.batches import Shape, to_device
-from trainer.data import Dataset, Source
+from trainer import checkpoint, models, splits
+from trainer.batches import Shape
+from trainer.data import Source
 from trainer.loop import Run, fit, start
-from trainer.objective import split_arrays
 from trainer.precision import find_device
 from trainer.recipe import Recipe
 
@@ -34,18 +31,13 @@ def train_final(
     if save:
         _check_writable(save)
     dataset = source.load()
-    arrays = _all(dataset) if full else split_arrays(dataset, recipe)
-    splits = {
-        name: to_device(arrays[f"{name}_images"], arrays[f"{name}_labels"], place)
-        for name in ("train", "val", "test")
-        if f"{name}_images" in arrays
-    }
-    run = start(recipe, seed, place, splits["train"].shape, len(dataset.classes))
+    images = splits.on_device(splits.undivided(dataset) if full else splits.divided(dataset, recipe), place)
+    run = start(recipe, seed, place, images["train"].shape, len(dataset.classes))
     report: Report = {}
-    for report in fit(run, splits["train"], splits.get("val"), splits["test"]):
+    for report in fit(run, images["train"], images.get("val"), images["test"]):
         yield report
     if save and not report.get("diverged"):
-        save_model(run, splits["train"].shape, dataset.classes, save)
+        save_model(run, images["train"].shape, dataset.classes, save)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +76,3 @@ def _check_writable(file: Path) -> None:
     if file.is_dir() or not os.access(file.parent, os.W_OK):
         hint = "it needs the path of a file in an existing folder that may be written"
         raise InputError(Problem("cannot write the model", file=file, hint=hint))
-
-
-def _all(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
-    """Keep the training images together."""
-    return {
-        "train_images": dataset.train_images,
-        "train_labels": dataset.train_labels,
-        "test_images": dataset.test_images,
-        "test_labels": dataset.test_labels,
-    }

@@ -65,25 +65,31 @@ def check_fit(recipe: Recipe, shape: Shape) -> None:
     if len(recipe.data.mean) != shape.channels:
         what = "the recipe normalises another number of channels than the images have"
         got = f"{len(recipe.data.mean)} values"
-        raise RecipeError(Problem(what, key="data.mean", got=got, allowed=f"{shape.channels} values"))
+        allowed, hint = f"{shape.channels} values", "take a recipe that is made for these images"
+        raise RecipeError(Problem(what, key="data.mean", got=got, allowed=allowed, hint=hint))
     augment.check(recipe.augment, shape)
+
+
+def check_batch_size(recipe: Recipe, images: int) -> None:
+    """Raise RecipeError when a batch is larger than the ``images`` there are to train on."""
+    if recipe.batch_size > images:
+        what, got = "a batch is larger than the training set", str(recipe.batch_size)
+        raise RecipeError(Problem(what, key="batch_size", got=got, allowed=f"2 to {images}"))
 
 
 def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = None) -> Iterator[dict[str, Any]]:
     """Train ``run`` to its end and yield a report after each epoch (see ``hpsearch.contract``).
 
-    A report has ``epoch``, ``train_loss``, ``train_accuracy``, ``learning_rate`` (of the epoch's last step) and
-    ``images_per_second`` of training; ``val_loss`` and ``val_accuracy`` where there is ``val``, NaN in a run that
-    diverged; and ``test_accuracy`` where there is ``test``, only in the last report of a run that did not.
+    A report has ``epoch``, its ``seconds``, ``train_loss``, ``train_accuracy``, ``learning_rate`` (of the epoch's last
+    step) and ``images_per_second`` of training; ``val_loss`` and ``val_accuracy`` where there is ``val``, NaN in a run
+    that diverged; and ``test_accuracy`` where there is ``test``, only in the last report of a run that did not.
 
     Raises RecipeError when the batches are larger than the training set.
     """
     recipe, progress = run.recipe, run.progress
     normalize = Normalizer(recipe.data.mean, recipe.data.std, run.device)
+    check_batch_size(recipe, len(train))
     batches = batch_slices(len(train), recipe.batch_size, recipe.drop_last)
-    if not batches:
-        got, allowed = str(recipe.batch_size), f"at most {len(train)}"
-        raise RecipeError(Problem("an epoch has no full batch", key="batch_size", got=got, allowed=allowed))
     while progress.epoch < recipe.epochs:
         began = time.perf_counter()
         report = _train_epoch(run, train, batches, normalize)
@@ -100,6 +106,7 @@ def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = N
         ended = reason is not None or progress.epoch == recipe.epochs
         if test and ended and not lost:
             report["test_accuracy"] = evaluate(run.network, test, normalize, run.precision).accuracy
+        report["seconds"] = time.perf_counter() - began
         run.reports.append(report)
         yield report
         if ended:

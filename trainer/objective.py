@@ -2,28 +2,27 @@
 
 It uses the door of ``hpsearch.contract`` and no other. Settings (the space's ``train:`` block) are
 
-``recipe``  name of a recipe of the package, or a file
+``recipe``  name of a recipe of the package, a file, or the values of a recipe
 ``data``  name of a data set, if it is not the recipe's
 ``data_path``  where the data lie, if it is not the default place
 ``checkpoint_seconds``  least time between two checkpoints of a trial
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import torch
 
 from hpsearch import typed_yaml
 from hpsearch.contract import Config, Description, Report, Trial
 from hpsearch.errors import RecipeError
 from hpsearch.typed_yaml import Document, Typed
-from trainer import checkpoint, data, recipe
-from trainer.batches import Split, to_device
-from trainer.loop import Run, fit, start
+from trainer import checkpoint, data, recipe, splits
+from trainer.batches import Shape, Split
+from trainer.loop import Run, check_batch_size, check_fit, fit, start
 from trainer.overrides import check_names, parameters, with_overrides
 from trainer.precision import choose, describe_device, find_device, supported
 from trainer.recipe import Recipe
@@ -35,7 +34,7 @@ METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning
 class Settings(Typed):
     """The settings of the training function."""
 
-    recipe: str = "post4_resnet9"
+    recipe: str | dict[str, Any] = "post4_resnet9"
     data: str | None = None
     data_path: str | None = None
     checkpoint_seconds: NonNegative = 60.0
@@ -51,42 +50,50 @@ def train(trial: Trial) -> Iterator[Report]:
     chosen = chosen if trial.epochs is None else chosen.at_length(trial.epochs)
     arrays = trial.shared or prepare(trial.settings)
     device = find_device(trial.device)
-    splits = {name: _split(arrays, name, device) for name in ("train", "val", "test")}
-    classes = 1 + max(int(arrays[f"{name}_labels"].max()) for name in splits)
-    run = start(chosen, trial.seed, device, splits["train"].shape, classes)
+    images = splits.on_device(arrays, device)
+    classes = 1 + max(int(arrays[f"{name}_labels"].max()) for name in images)
+    run = start(chosen, trial.seed, device, images["train"].shape, classes)
     if trial.checkpoint is not None:
         with suppress(RecipeError):  # damaged, or the recipe has changed since: start over
             checkpoint.restore(run, trial.checkpoint)
-    return _checkpointed(run, splits, trial.workdir / "checkpoint.pt", settings.checkpoint_seconds)
+    return _checkpointed(run, images, trial.workdir / "checkpoint.pt", settings.checkpoint_seconds)
 
 
 def prepare(settings: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    """Load the data and split them: uint8 images (n, height, width, channels) and int64 labels (n,) for each split.
+    """Load the data and divide them into arrays that trials share (``splits``).
 
     Raises RecipeError for the settings, DataError for the data.
     """
     chosen = recipe_for(settings, {})
-    return split_arrays(_source(settings, chosen).load(), chosen)
+    return splits.divided(_source(settings, chosen).load(), chosen)
 
 
 def describe(settings: Mapping[str, Any]) -> Description:
     """Say what a run with these settings does, without loading the data.
 
-    Raises as ``prepare`` does, and DeviceError for a GPU that torch cannot use.
+    The settings it returns hold the recipe's values and the place of the data, whatever these were chosen by.
+    Raises as ``prepare`` does, RecipeError for a recipe that does not fit the data, and DeviceError for a GPU that
+    torch cannot use.
     """
     chosen = recipe_for(settings, {})
     source = _source(settings, chosen)
-    device = find_device("auto")
-    precision, note = choose(chosen.precision, supported(device), describe_device(device))
-    images = "all other" if chosen.data.train_images is None else f"{chosen.data.train_images:,}"
+    resolved = _resolved(settings, source)
+    check = _check(resolved, source)
+    check({})
+    name = _settings(settings).recipe
     facts = {
-        "recipe": f"{_settings(settings).recipe}: {chosen.about}",
+        "recipe": f"{name}: {chosen.about}" if isinstance(name, str) else chosen.about,
         "data": source.where,
-        "images": f"{images} training images, {chosen.data.held_out:,} held out",
-        "device": describe_device(device),
-        "precision": note or precision,
+        "images": f"{_training_images(chosen, source):,} training images, {chosen.data.held_out:,} held out",
     }
-    return Description(facts=facts, parameters=parameters(chosen), metrics=METRICS, epochs=chosen.epochs)
+    return Description(
+        facts=facts | _device_facts(chosen),
+        parameters=parameters(chosen),
+        metrics=METRICS,
+        epochs=chosen.epochs,
+        check=check,
+        settings=resolved,
+    )
 
 
 def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
@@ -101,19 +108,6 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     return with_overrides(chosen, {**given, **config})
 
 
-def split_arrays(dataset: data.Dataset, chosen: Recipe) -> dict[str, npt.NDArray[Any]]:
-    """Divide the training images as the recipe says; the same for every seed."""
-    kept, held_out = data.held_out_split(dataset.train_labels, chosen.data.held_out, chosen.data.train_images)
-    return {
-        "train_images": dataset.train_images[kept],
-        "train_labels": dataset.train_labels[kept],
-        "val_images": dataset.train_images[held_out],
-        "val_labels": dataset.train_labels[held_out],
-        "test_images": dataset.test_images,
-        "test_labels": dataset.test_labels,
-    }
-
-
 def _settings(settings: Mapping[str, Any]) -> Settings:
     return typed_yaml.parse(Settings, Document(dict(settings)), RecipeError, at=("train",))
 
@@ -123,24 +117,44 @@ def _source(settings: Mapping[str, Any], chosen: Recipe) -> data.Source:
     return data.find(chosen.data.name, None if path is None else Path(path))
 
 
-def _split(arrays: Mapping[str, npt.NDArray[Any]], name: str, device: torch.device) -> Split:
-    return to_device(arrays[f"{name}_images"], arrays[f"{name}_labels"], device)
+def _device_facts(chosen: Recipe) -> dict[str, str]:
+    device = find_device("auto")
+    precision, note = choose(chosen.precision, supported(device), describe_device(device))
+    return {"device": describe_device(device), "precision": note or precision}
 
 
-def _checkpointed(run: Run, splits: Mapping[str, Split], file: Path, least_seconds: float) -> Iterator[Report]:
-    """Yield the reports of ``run`` and keep a checkpoint in ``file`` until it ends or the search stops it.
+def _resolved(settings: Mapping[str, Any], source: data.Source) -> dict[str, Any]:
+    """Return settings that mean the same when recipe files, working directory and environment have changed."""
+    values = recipe.load(_settings(settings).recipe).model_dump(mode="json")
+    place = {} if source.path is None else {"data_path": str(source.path)}
+    return {**settings, "recipe": values, **place}
+
+
+def _training_images(chosen: Recipe, source: data.Source) -> int:
+    return data.training_images(source.train_images, chosen.data.held_out, chosen.data.train_images)
+
+
+def _check(settings: Mapping[str, Any], source: data.Source) -> Callable[[Config], None]:
+    """Return what raises RecipeError for parameters with which the images of ``source`` cannot be trained on."""
+
+    def check(config: Config) -> None:
+        chosen = recipe_for(settings, config)
+        check_fit(chosen, Shape(*source.shape))
+        check_batch_size(chosen, _training_images(chosen, source))
+
+    return check
+
+
+def _checkpointed(run: Run, images: Mapping[str, Split], file: Path, least_seconds: float) -> Iterator[Report]:
+    """Yield the reports of ``run`` and keep a checkpoint of the unfinished run in ``file``, which the search removes.
 
     A run that goes on from a checkpoint first repeats its reports, so that the search sees the whole curve.
     """
     saved = time.monotonic()
-    try:
-        yield from [*run.reports]
-        for report in fit(run, splits["train"], splits["val"], splits["test"]):
-            yield report
-            if run.progress.epoch < run.recipe.epochs and time.monotonic() - saved >= least_seconds:
-                checkpoint.save(run, file)
-                saved = time.monotonic()
-    except GeneratorExit:
-        file.unlink(missing_ok=True)
-        raise
-    file.unlink(missing_ok=True)
+    yield from [*run.reports]
+    for report in fit(run, images["train"], images["val"], images["test"]):
+        yield report
+        ended = "stop_reason" in report or run.progress.epoch == run.recipe.epochs
+        if not ended and time.monotonic() - saved >= least_seconds:
+            checkpoint.save(run, file)
+            saved = time.monotonic()

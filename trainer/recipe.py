@@ -1,5 +1,6 @@
 """A training recipe: every value of a training run, typed, read from a YAML file in which none is left out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -8,11 +9,12 @@ from pydantic import Field
 
 from hpsearch import typed_yaml
 from hpsearch.errors import Problem, RecipeError, listed, nearest
-from hpsearch.typed_yaml import Typed, wrong
+from hpsearch.typed_yaml import Document, Typed, wrong
 from trainer.schedules import Schedules
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+BatchSize = Annotated[int, Field(ge=2)]  # batch norm has no variance of one image to divide by
 Size = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 _PER_CHANNEL = Field(strict=False, min_length=1, max_length=4)
@@ -102,7 +104,7 @@ class Recipe(Typed):
     data: Data
     model: Model
     epochs: Count
-    batch_size: Count
+    batch_size: BatchSize
     drop_last: bool
     """Whether the last batch of an epoch is left out when it is not full."""
     schedule: Schedules
@@ -134,12 +136,14 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
-def load(name_or_path: str | Path) -> Recipe:
-    """Read a recipe by the name of one that comes with the package, or from a file.
+def load(source: str | Path | Mapping[str, Any]) -> Recipe:
+    """Read a recipe: the name of one that comes with the package, a file, or the values themselves as in a file.
 
     Raises RecipeError when there is none, or when a value in it is missing, unknown or out of range.
     """
-    text = str(name_or_path)
+    if isinstance(source, Mapping):
+        return typed_yaml.parse(Recipe, Document(dict(source)), RecipeError, at=("recipe",))
+    text = str(source)
     file = FOLDER / f"{text}.yaml" if text in names() else Path(text)
     if not file.is_file():
         allowed = f"{listed(names())}, or the path of a file"

@@ -44,6 +44,28 @@ def test_order_of_places(cache: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert find("cifar10", given).where == f"CIFAR-10, binary files, {given}"
 
 
+def test_what_is_known_without_loading(
+    cifar_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size of the images, and a place that leads to the same data from anywhere."""
+    digits, parquet, remote = find("digits"), find("cifar10", cifar_folder), find("cifar10")
+    assert digits.path is None
+    for source in (digits, parquet):
+        images = source.load().train_images
+        assert images.shape == (source.train_images, *source.shape)
+    assert (remote.shape, remote.train_images) == (parquet.shape, parquet.train_images)
+    assert (parquet.path, remote.path) == (cifar_folder, cache / "cifar-10-binary.tar.gz")
+
+    monkeypatch.chdir(tmp_path)
+    folder = unpacked(tmp_path / "data" / "cifar-10-batches-bin")
+    relative = find("cifar10", Path("data"))
+    assert relative.path == folder
+    monkeypatch.chdir(cifar_folder)
+    for source in (parquet, remote, relative):
+        again = find("cifar10", source.path)
+        assert (again.path, again.where) == (source.path, source.where)
+
+
 def test_empty_variables_count_as_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPSEARCH_DATA", "")
     monkeypatch.setenv("HPSEARCH_CACHE", "")
@@ -101,7 +123,8 @@ def archive_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path |
 @pytest.mark.parametrize("inside", ["", "cifar-10-binary.tar.gz"])
 def test_archive_is_found_by_file_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
     source = archive_source(tmp_path, monkeypatch, tmp_path / inside)
-    assert source.where == f"CIFAR-10, binary archive, {tmp_path / 'cifar-10-binary.tar.gz'}"
+    assert source.path == tmp_path / "cifar-10-binary.tar.gz"
+    assert source.where == f"CIFAR-10, binary archive, {source.path}"
     assert len(source.load().train_images) == 5 * making.RECORDS
 
 
@@ -118,10 +141,12 @@ def test_archive_is_downloaded_into_the_cache(cache: Path, tmp_path: Path, monke
     (cache / ".cifar-10-binary.tar.gz.0").write_bytes(content[:100])  # what a killed download leaves is not data
     remote = making.remote(content, (tmp_path / "cifar-10-binary.tar.gz").as_uri())
     seen: list[int] = []
-    data = module.find_cifar10(None, remote).load(lambda done, total: seen.append(done))
+    source = module.find_cifar10(module.find_cifar10(None, remote).path, remote)  # as a study keeps it
+    data = source.load(lambda done, total: seen.append(done))
     assert len(data.train_images) == 5 * making.RECORDS and seen[-1] == len(content)
     assert (cache / "cifar-10-binary.tar.gz").read_bytes() == content
     assert "binary archive" in module.find_cifar10(None, remote).where
+    assert module.find_cifar10(None, remote).path == source.path
 
 
 def test_failed_download_says_what_to_do(cache: Path) -> None:

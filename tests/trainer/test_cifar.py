@@ -6,19 +6,16 @@ import pytest
 
 from tests.trainer.conftest import CPU
 from trainer import recipe
-from trainer.batches import Split, to_device
+from trainer.batches import Split
 from trainer.data import Dataset
 from trainer.loop import fit, start
-from trainer.objective import split_arrays
 from trainer.overrides import with_overrides
 from trainer.recipe import Recipe
+from trainer.splits import divided, on_device
 
 
 def splits(cifar: Dataset, chosen: Recipe) -> Mapping[str, Split]:
-    arrays = split_arrays(cifar, chosen)
-    return {
-        name: to_device(arrays[f"{name}_images"], arrays[f"{name}_labels"], CPU) for name in ("train", "val", "test")
-    }
+    return on_device(divided(cifar, chosen), CPU)
 
 
 def test_learns_real_images_in_seconds(cifar: Dataset) -> None:

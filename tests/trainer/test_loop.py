@@ -28,7 +28,8 @@ def run_all(run: Run, splits: Splits) -> list[dict[str, Any]]:
 
 
 def without_speed(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in report.items() if key != "images_per_second"} for report in reports]
+    timed = ("images_per_second", "seconds")
+    return [{key: value for key, value in report.items() if key not in timed} for report in reports]
 
 
 def test_reports(tiny: Recipe, splits: Splits) -> None:
@@ -41,9 +42,11 @@ def test_reports(tiny: Recipe, splits: Splits) -> None:
         "val_accuracy",
         "learning_rate",
         "images_per_second",
+        "seconds",
         "device",
     }
     assert [report["epoch"] for report in reports] == [1, 2, 3, 4]
+    assert all(0 < report["seconds"] < 60 for report in reports)
     assert all(set(report) == usual for report in reports[:-1])
     assert set(reports[-1]) == {*usual, "test_accuracy"}
     assert [report["learning_rate"] for report in reports] == [tiny.schedule.lr.at(epoch) for epoch in (1, 2, 3, 4)]
@@ -179,10 +182,21 @@ def test_a_fallback_is_said_in_every_report(tiny: Recipe, splits: Splits, monkey
     assert ["fp32 instead of fp16" in report["note"] for report in run_all(run, splits)] == [True, True]
 
 
-def test_drops_the_last_batch_only_where_the_recipe_says_so(tiny: Recipe, splits: Splits) -> None:
-    with pytest.raises(RecipeError, match="no full batch"):
-        run_all(begin(tiny, splits, batch_size=201, drop_last=True), splits)
-    assert len(run_all(begin(tiny, splits, batch_size=201, epochs=1), splits)) == 1
+@pytest.mark.parametrize(("drop_last", "steps"), [(True, 1), (False, 2)])
+def test_drops_the_last_batch_only_where_the_recipe_says_so(
+    tiny: Recipe, splits: Splits, drop_last: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr("trainer.loop.train_step", lambda *_: taken.append(1) or torch.zeros(2))
+    run_all(begin(tiny, splits, batch_size=150, drop_last=drop_last, epochs=1), splits)
+    assert len(taken) == steps
+
+
+def test_a_batch_is_no_larger_than_the_training_set(tiny: Recipe, splits: Splits) -> None:
+    assert len(run_all(begin(tiny, splits, batch_size=200, epochs=1), splits)) == 1
+    with pytest.raises(RecipeError, match="larger than the training set") as refusal:
+        run_all(begin(tiny, splits, batch_size=201), splits)
+    assert refusal.value.problems[0].allowed == "2 to 200"
 
 
 def test_a_recipe_for_other_images_is_refused(tiny: Recipe, splits: Splits) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def test_every_recipe_survives_being_written(name: str, tmp_path: Path) -> None:
     file = tmp_path / "copy.yaml"
     file.write_text(loaded.to_yaml())
     assert recipe.load(file) == recipe.load(str(file)) == loaded
+    assert recipe.load(json.loads(json.dumps(loaded.model_dump(mode="json")))) == loaded
 
 
 @pytest.mark.parametrize("name", recipe.names())
@@ -101,6 +103,18 @@ def test_a_wrong_value_is_shown_where_it_stands(
     problem = next(problem for problem in refusal.value.problems if problem.key == key)
     assert (problem.file, problem.line) == (file, text[: text.index(stands_at)].count("\n") + 1)
     assert said in str(problem)
+
+
+def test_wrong_values_that_come_from_no_file_are_named(post4: Recipe) -> None:
+    values = post4.model_dump(mode="json") | {"batch_size": 1, "epoch": 3, "precision": "bf61"}
+    del values["drop_last"]
+    with pytest.raises(RecipeError) as refusal:
+        recipe.load(values)
+    said = {problem.key: str(problem) for problem in refusal.value.problems}
+    assert said.keys() == {"recipe.batch_size", "recipe.epoch", "recipe.precision", "recipe.drop_last"}
+    assert "did you mean 'epochs'?" in said["recipe.epoch"]
+    assert "did you mean 'bf16'?" in said["recipe.precision"]
+    assert "greater than or equal to 2" in said["recipe.batch_size"]
 
 
 def test_overrides(post4: Recipe) -> None:
@@ -148,6 +162,7 @@ def test_any_length_is_a_valid_recipe(post4: Recipe, length: int) -> None:
         ({"weight_decay": float("nan")}, "weight_decay"),
         ({"batch_size": 128.0}, "batch_size"),
         ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 1}, "batch_size"),
         ({"epochs": 0}, "epochs"),
         ({"schedule.peak_epochs": 24}, "below 24"),
         ({"schedule.peak_epochs": 0}, "schedule.peak_epochs"),

@@ -4,7 +4,7 @@ Every source ends in the same ``Dataset``: one uint8 array per split, height and
 ever read, and data that cannot be found are an error, never replaced by other data.
 """
 
-from trainer.data.dataset import Dataset, held_out_split
+from trainer.data.dataset import Dataset, held_out_split, training_images
 from trainer.data.sources import NAMES, Source, find, load
 
-__all__ = ["NAMES", "Dataset", "Source", "find", "held_out_split", "load"]
+__all__ = ["NAMES", "Dataset", "Source", "find", "held_out_split", "load", "training_images"]

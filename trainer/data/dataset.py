@@ -39,10 +39,10 @@ def held_out_split(labels: Integers, held_out: int, train: int | None = None) ->
 
     Raises DataError when there are not as many images.
     """
-    _check_counts(len(labels), held_out, train)
+    wanted = training_images(len(labels), held_out, train)
     classes, available = np.unique(labels, return_counts=True)
     first = _shares(held_out, available)
-    second = _shares(len(labels) - held_out if train is None else train, available - first)
+    second = _shares(wanted, available - first)
     held, kept = [], []
     for label, cut, size in zip(classes, first, second, strict=True):
         order = stream(SPLIT_SEED, "held-out", int(label)).permutation(np.flatnonzero(labels == label))
@@ -51,9 +51,10 @@ def held_out_split(labels: Integers, held_out: int, train: int | None = None) ->
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
 
 
-def _check_counts(images: int, held_out: int, train: int | None) -> None:
-    wanted = held_out + (1 if train is None else train)
-    if held_out < 0 or (train is not None and train < 1) or wanted > images:
+def training_images(images: int, held_out: int, train: int | None = None) -> int:
+    """Return how many of ``images`` are left to train on by ``held_out_split``; raises as it does."""
+    wanted = images - held_out if train is None else train
+    if held_out < 0 or wanted < 1 or held_out + wanted > images:
         rest = "the rest" if train is None else f"{train:,}"
         raise DataError(
             Problem(
@@ -62,6 +63,7 @@ def _check_counts(images: int, held_out: int, train: int | None) -> None:
                 allowed=f"0 or more held out and at least 1 to train on, {images:,} in all",
             )
         )
+    return wanted
 
 
 def _shares(total: int, available: Integers) -> Integers:

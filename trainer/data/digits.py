@@ -4,8 +4,10 @@ import numpy as np
 
 from trainer.data.dataset import Dataset, held_out_split
 
-TEST_IMAGES = 360
-"""36 for each class, of the 1,797 images in all; the data set has no test split of its own."""
+SHAPE = (8, 8, 1)
+
+TRAIN_IMAGES, TEST_IMAGES = 1_437, 360
+"""The data set has no test split of its own: 36 images of each class are taken."""
 
 _LARGEST = 16
 """Grey levels are counts of 0 to 16 set pixels in a 4x4 block of the original scan."""

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from hpsearch.errors import DataError, Problem, listed, nearest
-from trainer.data import cifar10_binary, cifar10_parquet
+from trainer.data import cifar10, cifar10_binary, cifar10_parquet, digits
 from trainer.data.dataset import Dataset
-from trainer.data.digits import load_digits
 from trainer.data.download import Progress, Remote, fetch
 
 NAMES = ("cifar10", "digits")
@@ -33,10 +32,16 @@ class Source:
 
     ``name``   the data set
     ``where``  form and place, for the user
+    ``path``   the folder or archive that is read, absolute, or that a download will make; None where there is none
+    ``shape``  height, width and channels of an image
+    ``train_images``  how many there are to train on and to hold out
     """
 
     name: str
     where: str
+    path: Path | None
+    shape: tuple[int, int, int]
+    train_images: int
     _read: Callable[[Progress | None], Dataset]
 
     def load(self, progress: Progress | None = None) -> Dataset:
@@ -72,34 +77,45 @@ def find(name: str, path: Path | None = None) -> Source:
 
 
 def find_cifar10(path: Path | None = None, archive: Remote = CIFAR10_ARCHIVE) -> Source:
-    """Find CIFAR-10 as ``find`` does, with ``archive`` as the archive that is known and downloaded."""
+    """Find CIFAR-10 as ``find`` does, with ``archive`` as the archive that is known and downloaded.
+
+    The place of the download may itself be named, before there is anything.
+    """
     named = os.environ.get("HPSEARCH_DATA") if path is None else path
-    if named:
-        place = Path(named).expanduser()
-        if source := _cifar10_at(place, archive):
-            return source
+    place = Path(named).expanduser().absolute() if named else _cache()
+    if source := _cifar10_at(place, archive):
+        return source
+    if named and place != _cache() / archive.file_name:
         raise _refusal(place, "HPSEARCH_DATA" if path is None else "the path given")
-    cache = Path(os.environ.get("HPSEARCH_CACHE") or Path.home() / ".cache" / "hpsearch").expanduser()
-    where = f"CIFAR-10, download of {archive.url} ({archive.size / 1e6:.0f} MB) into {cache}"
-    return _cifar10_at(cache, archive) or Source("cifar10", where, partial(_download_and_read, archive, cache))
+    cache = _cache()
+    form = f"download of {archive.url} ({archive.size / 1e6:.0f} MB) into {cache}"
+    return _cifar10(form, cache / archive.file_name, partial(_download_and_read, archive, cache))
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("HPSEARCH_CACHE") or Path.home() / ".cache" / "hpsearch").expanduser().absolute()
 
 
 def _cifar10_at(path: Path, archive: Remote) -> Source | None:
     """Return what ``path`` holds, or None if it is nothing known; raises DataError when it is incomplete."""
     if folder := cifar10_binary.find_folder(path):
         cifar10_binary.check_folder(folder)
-        return _cifar10("binary files", folder, cifar10_binary.read_folder)
+        return _cifar10_files("binary files", folder, cifar10_binary.read_folder)
     file = path if path.name.endswith((".tar.gz", ".tgz")) else path / archive.file_name
     if file.is_file():
-        return _cifar10("binary archive", file, partial(cifar10_binary.read_archive, sha256=archive.sha256))
+        return _cifar10_files("binary archive", file, partial(cifar10_binary.read_archive, sha256=archive.sha256))
     if folder := cifar10_parquet.find_folder(path):
         cifar10_parquet.check_folder(folder)
-        return _cifar10("Hugging Face Parquet", folder, cifar10_parquet.read_folder)
+        return _cifar10_files("Hugging Face Parquet", folder, cifar10_parquet.read_folder)
     return None
 
 
-def _cifar10(form: str, place: Path, read: Callable[[Path], Dataset]) -> Source:
-    return Source("cifar10", f"CIFAR-10, {form}, {place}", lambda _: read(place))
+def _cifar10_files(form: str, path: Path, read: Callable[[Path], Dataset]) -> Source:
+    return _cifar10(f"{form}, {path}", path, lambda _: read(path))
+
+
+def _cifar10(form: str, path: Path, read: Callable[[Progress | None], Dataset]) -> Source:
+    return Source("cifar10", f"CIFAR-10, {form}", path, cifar10.SHAPE, cifar10.TRAIN_IMAGES, read)
 
 
 def _download_and_read(archive: Remote, cache: Path, progress: Progress | None) -> Dataset:
@@ -118,4 +134,5 @@ def _find_digits(path: Path | None) -> Source:
     if path is not None:
         what = "the digits are bundled with scikit-learn and take no path"
         raise DataError(Problem(what, got=str(path), hint="leave the path out, or name the data set cifar10"))
-    return Source("digits", "digits, bundled with scikit-learn", lambda _: load_digits())
+    where = "digits, bundled with scikit-learn"
+    return Source("digits", where, None, digits.SHAPE, digits.TRAIN_IMAGES, lambda _: digits.load_digits())
