@@ -80,7 +80,7 @@ def overrides(
     return Overrides(
         trials=trials,
         hours=hours,
-        data_path=None if data is None else str(data.absolute()),
+        data_path=None if data is None else str(data.expanduser().resolve()),
         recipe=recipe if recipe is None or not Path(recipe).is_file() else str(Path(recipe).absolute()),
         seed=seed,
         constants=parse_set(set_ or []),
