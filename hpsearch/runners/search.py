@@ -58,6 +58,7 @@ class Search:
         self._sampler = sampler
         self._sinks = tuple(sinks)
         self._results = {trial.number: trial for trial in history}
+        self._known = [trial for trial in self._results.values() if trial.status is not Status.FAILED]
         self._again = [trial for trial in pending if trial.number not in self._results]
         self._running: dict[int, _Running] = {}
         self._epochs = epochs
@@ -111,8 +112,7 @@ class Search:
 
     def _propose(self) -> PendingTrial:
         number, self._next_number = self._next_number, self._next_number + 1
-        known = [trial for trial in self._results.values() if trial.status is not Status.FAILED]
-        config = self._sampler.suggest(known, [*self.running, *self._again], number)
+        config = self._sampler.suggest(self._known, [*self.running, *self._again], number)
         return PendingTrial(number, config, derived_seed(self.space.seed, "trial", number))
 
     def _take_report(self, run: _Running, report: EpochReport) -> bool:
@@ -147,6 +147,8 @@ class Search:
         )
         del self._running[trial.number]
         self._results[trial.number] = trial
+        if trial.status is not Status.FAILED:
+            self._known.append(trial)
         if trial.status is Status.COMPLETED:
             self._longest = max(self._longest or 0, trial.epochs)
         self.target_reached = self.target_reached or self._reaches_target(trial)
@@ -182,6 +184,5 @@ class Search:
         loss = self.space.objective.loss
         return [
             (trial.number, self._length(trial), [(e, loss(value)) for e, value in trial.curve if math.isfinite(value)])
-            for trial in self._results.values()
-            if trial.status is not Status.FAILED
+            for trial in self._known
         ]

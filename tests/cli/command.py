@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 HPSEARCH = str(Path(sys.executable).with_name("hpsearch"))
-TOY = Path(__file__).parent.parent / "functions" / "toy.py"
+ROOT = Path(__file__).parents[2]
+TOY = ROOT / "tests" / "functions" / "toy.py"
 
 
 def hpsearch(*arguments, cwd, **environment):

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tests.cli.command import HPSEARCH, hpsearch, space_file
+from tests.cli.command import HPSEARCH, ROOT, hpsearch, space_file
 from trainer import recipe
 from trainer.batches import Normalizer, to_device
 from trainer.data import load
@@ -112,3 +112,11 @@ def test_a_reader_that_goes_away_is_no_error(folder):
     command = f"{HPSEARCH} list | true"
     done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_the_reference_results_can_be_read_and_reach_what_the_docs_say():
+    shown = hpsearch("show", "wd_lr_cpu", "--results", "results/reference", "--json", cwd=ROOT)
+    best = json.loads(shown.stdout)["best"]
+    assert best["metrics"]["val_accuracy"] > 0.64
+    page = (ROOT / "docs" / "performance.md").read_text()
+    assert f"{best['metrics']['val_accuracy']:.4f}" in page and best["trial_id"] in page
