@@ -73,6 +73,11 @@ class FinishedTrial(PendingTrial):
     error: str | None = None
 
 
+def headline(error: str) -> str:
+    """Return the line of an error kept by a trial that has its type and message: the first after the indented stack."""
+    return next((line for line in error.splitlines() if line.strip() and not line.startswith(" ")), error.strip())
+
+
 class Sink(Protocol):
     """Who is told what happens in a search, in the driver process: the store, the terminal, the gauges."""
 

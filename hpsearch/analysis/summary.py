@@ -12,7 +12,7 @@ from hpsearch.contract import Config, Value
 from hpsearch.space.parameters import Integer, Parameter, Real
 from hpsearch.store.reader import Study
 from hpsearch.store.sessions import FINISHED, session_seconds
-from hpsearch.trial import FinishedTrial, Status
+from hpsearch.trial import FinishedTrial, Status, headline
 
 TOP = 5
 EDGE = 0.05
@@ -76,6 +76,8 @@ class Summary:
     wall_seconds: float
     trials_per_hour: float | None
     epochs_saved: int
+    failures: Mapping[str, int]
+    """Type and message of what failed trials raised -> how many of them."""
 
     @property
     def best(self) -> Setting | None:
@@ -106,6 +108,7 @@ def summarise(study: Study, top: int = TOP) -> Summary:
         wall_seconds=wall_seconds,
         trials_per_hour=len(study.history) * 3600 / wall_seconds if wall_seconds > 0 else None,
         epochs_saved=_epochs_saved(study.history),
+        failures=dict(Counter(headline(trial.error or "") for trial in study.history if trial.status is Status.FAILED)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from hpsearch.contract import Value
 from hpsearch.errors import InputError
+from hpsearch.trial import PendingTrial
 
 if TYPE_CHECKING:
     from hpsearch.cli.plan import Plan
@@ -50,9 +51,8 @@ def problems(error: InputError) -> None:
 
 
 def waiting(what: str) -> None:
-    """Say on a terminal what takes a moment."""
-    if err.is_terminal:
-        note(f"{what} ...")
+    """Say what takes a moment."""
+    note(f"{what} ...")
 
 
 def number(value: float) -> str:
@@ -68,6 +68,11 @@ def value(value: Value) -> str:
 def settings(config: Mapping[str, Value]) -> str:
     """A configuration on one line."""
     return "  ".join(f"{name}={value(setting)}" for name, setting in config.items())
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -97,7 +102,7 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
     hours = f" or {space.budget.hours:g} h" if space.budget.hours else ""
     rule, grace = space.stopping.rule, space.stopping.grace
     stopping = "" if rule == "none" else f", {rule} stopping from {grace:.0%} of the schedule on"
-    budget = f"{space.budget.trials} trials{hours}"
+    budget = f"{counted(space.budget.trials, 'trial')}{hours}"
     searched = ", ".join(space.searched) or "nothing"
     objective = f"{space.objective.metric} ({space.objective.mode})"
     return {
@@ -108,13 +113,15 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
     }
 
 
-def opening(folder: Path, plan: "Plan", engine: "Engine") -> None:
+def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[PendingTrial]) -> None:
     """Say what a session is going to do, and where to watch it."""
     trials = "trial" if engine.concurrent == 1 else "trials side by side"
     rows = {"study": folder.name, **plan_facts(plan), "workers": f"{engine.concurrent} {trials} on {engine.device}"}
     rows["results"] = shown(folder)
     if engine.dashboard:
         rows["dashboard"] = f"{engine.dashboard}  (it asks for the token that `ray get-auth-token` prints)"
+    if unfinished:
+        rows["again"] = f"unfinished before: {', '.join(trial.trial_id for trial in unfinished)}"
     facts(rows)
     out.print()
 
@@ -127,21 +134,20 @@ def closing(folder: Path, search: "Search") -> None:
 
     name, results = folder.name, folder.parent
     out.print()
-    print_summary(summarise(open_study(results, name)), top=3)
+    summary = summarise(open_study(results, name))
+    print_summary(summary, top=3)
     if search.target_reached:
         say(f"\nthe target of {search.space.objective.metric} is reached")
     elif search.budget.out_of_time:
         say("\nthe hours are over")
     where = _results_option(folder)
+    steps = [f"hpsearch show {name}{where}"]
+    steps += [] if search.target_reached else [f"hpsearch extend {name} --trials N{where}"]
+    steps += [f"hpsearch best {name} --write best.yaml{where}"] if summary.best else []
     out.print()
-    facts(
-        {
-            "results": f'{shown(folder)}  (pandas.read_parquet("{shown(folder / "trials")}"))',
-            "next": f"hpsearch show {name}{where}",
-            "": f"hpsearch extend {name} --trials N{where}",
-            " ": f"hpsearch best {name} --write best.yaml{where}",
-        }
-    )
+    facts({"results": f'{shown(folder)}  (pandas.read_parquet("{shown(folder / "trials")}"))', "next": steps[0]})
+    for step in steps[1:]:
+        out.print(f"         {escape(step)}")
 
 
 def interrupted(folder: Path) -> None:
@@ -154,7 +160,8 @@ def aborted(folder: Path, error: str) -> None:
     """Show the error that all the first trials ended with."""
     err.print("\n[bold red]error:[/bold red] the first three trials failed in the same way; the search is stopped")
     err.print(escape(error))
-    err.print(f"after mending it: hpsearch resume {folder.name} --retry-failed{_results_option(folder)}")
+    err.print(f"after mending the function: hpsearch resume {folder.name} --retry-failed{_results_option(folder)}")
+    err.print("after changing the space file: hpsearch run, which makes a new study")
 
 
 def shown(path: Path) -> str:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,12 @@ def command() -> list[str]:
 
 
 def plan_again(record: Mapping[str, Any], space: Space) -> Plan:
-    """Make the plan of a study from its study.json."""
+    """Make the plan of a study from its study.json; a function that has moved is looked for in the current folder."""
     base = Path(record["folder"])
-    return _plan(LoadedSpace(space, Document(space.dump())), load_function(record["function"], base), base)
+    place = record["function"].rpartition(":")[0]
+    moved = "/" in place and not Path(place if place.endswith(".py") else place.rpartition("/")[0]).exists()
+    functions = load_function(space.train.function if moved else record["function"], Path.cwd() if moved else base)
+    return _plan(LoadedSpace(space, Document(space.dump())), functions, base)
 
 
 def overrides(
@@ -94,7 +97,7 @@ def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:
     check(loaded, description)
     if "check" in description:
         for config in examples(loaded.space):
-            with _placing(loaded.document), errors_of(functions.reference, "check"):
+            with _placing(loaded.document, config), errors_of(functions.reference, "check"):
                 description["check"](config)
     return Plan(_resolved(loaded.space, description), base, functions, description)
 
@@ -153,12 +156,17 @@ def _resolved(space: Space, description: Description) -> Space:
 
 
 @contextmanager
-def _placing(document: Document) -> Iterator[None]:
-    """Give the problems of an error that is raised inside their place in the space file."""
+def _placing(document: Document, config: Config | None = None) -> Iterator[None]:
+    """Give the problems of an error that is raised inside their place in the space file, or else the ``config``."""
     try:
         yield
     except InputError as error:
-        raise type(error)(*(_placed(problem, document) for problem in error.problems)) from error
+        problems = [_placed(problem, document) for problem in error.problems]
+        if config is not None:
+            problems = [
+                replace(one, got=one.got or ", ".join(f"{k}={v}" for k, v in config.items())) for one in problems
+            ]
+        raise type(error)(*problems) from error
 
 
 def _placed(problem: Problem, document: Document) -> Problem:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -18,7 +19,6 @@ from hpsearch.store.provenance import collect
 from hpsearch.store.sessions import FINISHED
 from hpsearch.store.writer import StudyWriter
 
-INTERRUPTED = 130
 ABORTED = 1
 
 
@@ -41,8 +41,8 @@ def ready(plan: Plan) -> Arrays:
 def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hours: float | None) -> None:
     """Run the search of an open study until its budget is spent, and print where the results are.
 
-    Exits with 130 after Ctrl-C and with 1 where the training function turned out to be broken; either way what was
-    finished is kept.
+    Exits with 130 after Ctrl-C (SIGTERM 143, SIGHUP 129) and with 1 where the training function turned out to
+    be broken; either way what was finished is kept.
     """
     work = plan.work(store.folder.name, store.folder / "work", engine.device, engine.gpus)
     budget = Budget(plan.space.budget.trials, hours)
@@ -57,7 +57,7 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
         store.pending,
         plan.description.get("epochs"),
     )
-    console.opening(store.folder, plan, engine)
+    console.opening(store.folder, plan, engine, store.pending)
     with _session(store, search, hours), watch:
         engine.run(search, work, shared)
     if search.error is not None:
@@ -66,18 +66,26 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
     console.closing(store.folder, search)
 
 
+def _stop(number: int, _: FrameType | None) -> None:
+    """End like Ctrl-C: batch systems and lost connections send SIGTERM and SIGHUP."""
+    raise KeyboardInterrupt(number)
+
+
 @contextmanager
 def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterator[None]:
     """Keep the beginning and the end of a driver's work in study.json."""
     provenance = collect(command())
     store.begin_session(command(), hours, **{key: provenance[key] for key in ("versions", "git", "hardware")})
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
         yield
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the clean-up
+    except KeyboardInterrupt as interrupt:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not break the clean-up
         store.end_session("interrupted")
         console.interrupted(store.folder)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     except BaseException:
         store.end_session("error")
         raise

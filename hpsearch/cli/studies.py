@@ -54,8 +54,10 @@ def print_summary(summary: Summary, top: int | None = None) -> None:
             f"{console.duration(summary.train_seconds)} of training{saved}",
         }
     )
+    for error, count in summary.failures.items():
+        console.note(f"{console.counted(count, 'trial')} failed with {error}")
     if not summary.top:
-        console.say("no trial has run to its end yet")
+        console.say("no trial has run to its end with a value of the objective")
         return
     console.out.print()
     console.out.print(_settings(summary, summary.top[:top]))
@@ -63,22 +65,38 @@ def print_summary(summary: Summary, top: int | None = None) -> None:
         console.note(_warning(edge))
 
 
+LEAVE_OUT = ("seconds", "epochs", "test_accuracy", "val_accuracy")
+"""Columns that go, in this order, where the terminal is too narrow for all."""
+
+
 def _settings(summary: Summary, settings: tuple[Setting, ...]) -> Table:
-    names = list(dict.fromkeys(name for setting in settings for name in setting.config))
-    extra = [
-        name
-        for name in ("val_loss", "val_accuracy", "test_accuracy")
-        if name != summary.metric and any(name in setting.metrics for setting in settings)
-    ]
+    rows = [_row(summary, setting) for setting in settings]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in LEAVE_OUT:
+        if _width(columns, rows) > console.out.width and name in columns and name != summary.metric:
+            columns.remove(name)
     direction = "lowest" if summary.mode == "min" else "highest"
-    columns = ["trial", summary.metric, *extra, *names, "epochs", "seconds"]
     table = console.table(*columns, title=f"{direction} {summary.metric}")
-    for setting in settings:
-        metrics = [console.number(setting.metrics[name]) if name in setting.metrics else "" for name in extra]
-        values = [console.value(setting.config[name]) if name in setting.config else "-" for name in names]
-        length = [str(setting.epochs), f"{setting.train_seconds:.1f}"]
-        table.add_row(setting.trial_id, console.number(setting.objective), *metrics, *values, *length)
+    for row in rows:
+        table.add_row(*(row.get(name, "-") for name in columns))
     return table
+
+
+def _row(summary: Summary, setting: Setting) -> dict[str, str]:
+    """Return the cells of a setting by the name of their column."""
+    metrics = [name for name in ("val_loss", "val_accuracy", "test_accuracy") if name in setting.metrics]
+    return {
+        "trial": setting.trial_id,
+        summary.metric: console.number(setting.objective),
+        **{name: console.number(setting.metrics[name]) for name in metrics if name != summary.metric},
+        **{name: console.value(value) for name, value in setting.config.items()},
+        "epochs": str(setting.epochs),
+        "seconds": f"{setting.train_seconds:.1f}",
+    }
+
+
+def _width(columns: list[str], rows: list[dict[str, str]]) -> int:
+    return sum(2 + max(len(name), *(len(row.get(name, "-")) for row in rows)) for name in columns) - 2
 
 
 def _warning(edge: Edge) -> str:

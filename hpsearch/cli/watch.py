@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from hpsearch.cli import console
 from hpsearch.cli.plan import Plan
 from hpsearch.runners.budget import Budget
-from hpsearch.runners.drive import headline
 from hpsearch.runners.search import EPOCHS
 from hpsearch.space.spec import Objective
-from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
+from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status, headline
 
 
 class Watch(Sink, AbstractContextManager["Watch"], Protocol):
@@ -107,7 +106,7 @@ class LiveTable:
         self._progress = progress
         self._epochs = epochs
         self._problems: list[str] = []
-        self._live = Live(get_renderable=self._draw, console=console.out, refresh_per_second=2, transient=False)
+        self._live = Live(get_renderable=self._draw, console=Console(highlight=False), refresh_per_second=2)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -155,7 +154,7 @@ class LiveTable:
         left = progress.seconds_left
         time_left = "" if left is None else f"   about {console.duration(left)} left"
         spent = console.duration(time.monotonic() - progress.begun)
-        return f"{progress.ended} of {progress.budget.trials} trials   {counts}   {spent}{time_left}"
+        return f"{progress.ended} of {progress.budget.trials} trials   {spent}{time_left}\n{counts}"
 
     def _row(self, trial: PendingTrial, report: EpochReport | None) -> list[str]:
         length = trial.config.get(EPOCHS, self._epochs)

@@ -177,8 +177,3 @@ def _beyond_this_file(frames: TracebackType | None) -> TracebackType | None:
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
     return frames
-
-
-def headline(error: str) -> str:
-    """Return the line of an error kept by a trial that has its type and message: the first after the indented stack."""
-    return next((line for line in error.splitlines() if line.strip() and not line.startswith(" ")), error.strip())

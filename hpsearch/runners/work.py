@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ class Work:
         workdir.mkdir(parents=True, exist_ok=True)
         checkpoint = workdir / CHECKPOINT
         trial = Trial(
-            config=pending.config,
-            settings=self.space.train.settings,
+            config=dict(pending.config),  # copies: a function may change what it is given, the search must not
+            settings=deepcopy(self.space.train.settings),
             epochs=epochs,
             seed=pending.seed,
             device=self.device,

@@ -8,6 +8,7 @@ from typing import Any
 import hpsearch
 from hpsearch.contract import Description, Value
 from hpsearch.errors import Problem, SpaceError, listed, nearest
+from hpsearch.space.parameters import Integer, Real
 from hpsearch.space.spec import NAME, Space, Train
 from hpsearch.typed_yaml import Document, KeyPath, parse
 from hpsearch.typed_yaml import load as load_yaml
@@ -126,6 +127,8 @@ def _override(space: Space, overrides: Overrides) -> Space:
     if overrides.seed is not None:
         data["seed"] = overrides.seed
     for name, value in overrides.constants.items():
+        if isinstance(space.parameters.get(name), Real | Integer) and isinstance(value, bool | str):
+            raise _bad_option(f"{name}={value}", f"{name} is a number", space.parameters[name].describe())
         when = data["parameters"].get(name, {}).get("when", {})
         data["parameters"][name] = {"type": "constant", "value": value, "when": when}
     for entry in data["start_with"]:

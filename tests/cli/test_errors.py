@@ -78,6 +78,7 @@ def test_a_space_that_is_wrong(tmp_path, changes, says):
         (["run", "--space", "toy.yaml", "--address", "127.0.0.1:1"], ["--address", "127.0.0.1:1"]),
         (["run", "--space", "quickstart", "--set", "lr=-1", "--inline"], ["lr", "-1"]),
         (["run", "--space", "toy.yaml", "--hours", "0"], ["--hours"]),
+        (["run", "--space", "toy.yaml", "--set", "lr=abc"], ["--set", "lr is a number", "0.001 .. 1"]),
         (["resume", "toy"], ["no study 'toy'"]),
         (["show", "toy"], ["no study 'toy'"]),
         (["best", "toy"], ["no study 'toy'"]),

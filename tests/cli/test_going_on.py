@@ -88,16 +88,24 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path):
     assert list(trials_of(tmp_path)["number"]) == list(range(60))
 
 
-@pytest.mark.parametrize("ray", [False, True])
-def test_ctrl_c_stops_cleanly_says_how_to_resume_and_exits_with_130(tmp_path, ray):
+@pytest.mark.parametrize(
+    ("ray", "number", "code"),
+    [
+        (False, signal.SIGINT, 130),
+        (True, signal.SIGINT, 130),
+        (False, signal.SIGHUP, 129),
+        (True, signal.SIGTERM, 143),
+    ],
+)
+def test_a_signal_stops_cleanly_and_says_how_to_resume(tmp_path, ray, number, code):
     space = space_file(tmp_path, train=SLOW, budget="{trials: 30}")
     process = start("run", "--space", space, *([] if ray else ["--inline"]), cwd=tmp_path)
     wait_for(finished(tmp_path, 2), process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "hpsearch resume toy" in printed
-    assert "Traceback" not in printed
+    assert "Traceback" not in printed and "PC: @" not in printed
     sessions = json.loads((tmp_path / "results" / "toy" / "study.json").read_text())["sessions"]
     assert sessions[-1]["reason"] == "interrupted"
     shown = hpsearch("show", "toy", cwd=tmp_path)
@@ -255,3 +263,15 @@ def test_the_place_of_the_data_is_kept(tmp_path, cifar_folder):
     record = json.loads((tmp_path / "results" / "toy" / "study.json").read_text())
     assert record["space"]["train"]["data_path"] == str(cifar_folder.resolve())
     assert hpsearch("extend", "toy", "--trials", 1, "--inline", cwd=tmp_path).returncode == 0, "without the variable"
+
+
+def test_a_study_and_its_function_may_move_together(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "mine.py").write_text("def train(trial):\n    return {'val_loss': 1.0}\n")
+    space_file(here, train='{function: "mine.py:train"}', budget="{trials: 1}")
+    assert hpsearch("run", "--space", "toy.yaml", "--inline", cwd=here).returncode == 0
+    there = here.rename(tmp_path / "there")
+    done = hpsearch("extend", "toy", "--trials", 1, "--inline", cwd=there)
+    assert done.returncode == 0, done.stderr
+    assert len(trials_of(there)) == 2

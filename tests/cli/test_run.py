@@ -112,3 +112,29 @@ def on_a_terminal(*arguments, cwd):
     os.close(ours)
     assert process.wait(60) == 0, written.decode()
     return written.decode()
+
+
+@pytest.mark.parametrize("inline", [["--inline"], []])
+def test_a_function_that_changes_what_it_is_given_changes_nothing_else(tmp_path, inline):
+    (tmp_path / "mine.py").write_text(
+        "def train(trial):\n"
+        "    assert trial.settings.pop('shape') == [1, 2]\n"
+        "    loss = trial.config.pop('lr')\n"
+        "    trial.config['lr'] = 99\n"
+        "    return {'val_loss': loss}\n"
+    )
+    space_file(tmp_path, train='{function: "mine.py:train", shape: [1, 2]}', sampler="{name: tpe}")
+    done = hpsearch("run", "--space", "toy.yaml", "--trials", 3, *inline, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = trials_of(tmp_path)
+    assert list(trials["lr"]) == list(trials["val_loss"]) and max(trials["lr"]) <= 1
+
+
+def test_failures_are_explained_where_nothing_completed(tmp_path):
+    space_file(tmp_path, train=f'{{function: "{TOY}:train", fail_above: 0}}', budget="{trials: 2}")
+    done = hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path)
+    assert "no trial has run to its end" in done.stdout and "hpsearch best" not in done.stdout
+    shown = hpsearch("show", "toy", cwd=tmp_path)
+    assert "1 trial failed with ValueError: lr" in shown.stderr
+    failures = json.loads(hpsearch("show", "toy", "--json", cwd=tmp_path).stdout)["failures"]
+    assert sum(failures.values()) == 2

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hpsearch.contract import Trial
-from hpsearch.runners.drive import Drive, headline
-from hpsearch.trial import Status
+from hpsearch.runners.drive import Drive
+from hpsearch.trial import Status, headline
 
 
 def drive(function, diverges=lambda value: False):
