@@ -46,6 +46,12 @@ Report = Mapping[str, Any]
 ``tables`` (dict)        table name -> {column name -> one-dimensional array}, kept as Parquet of their own
 """
 
+TABLE_KEYS = ("trial_id", "epoch")
+"""The columns that the store adds to every table of a report."""
+
+OWN_TABLES = ("trials", "epochs", "work")
+"""What the store keeps under these names is no table of a report."""
+
 RESERVED = ("epoch", "seconds", "diverged", "stop_reason", "device", "note", "tables")
 
 

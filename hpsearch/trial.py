@@ -72,6 +72,11 @@ class FinishedTrial(PendingTrial):
     notes: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def final(self) -> float | None:
+        """The objective at the end of a whole run: None for a trial that did not complete."""
+        return self.objective if self.status is Status.COMPLETED else None
+
 
 def headline(error: str) -> str:
     """Return the line of an error kept by a trial that has its type and message: the first after the indented stack."""

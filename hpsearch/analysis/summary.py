@@ -114,13 +114,12 @@ def summarise(study: Study, top: int = TOP) -> Summary:
 
 def _ranked(study: Study) -> list[Setting]:
     """Return the completed trials that have an objective, best first, equal ones in the order of their numbers."""
-    sign = -1 if study.space.objective.mode == "max" else 1
     settings = [
-        Setting(trial.trial_id, trial.objective, trial.config, trial.metrics, trial.epochs, trial.train_seconds)
+        Setting(trial.trial_id, trial.final, trial.config, trial.metrics, trial.epochs, trial.train_seconds)
         for trial in study.history
-        if trial.status is Status.COMPLETED and trial.objective is not None
+        if trial.final is not None
     ]
-    return sorted(settings, key=lambda setting: sign * setting.objective)
+    return sorted(settings, key=lambda setting: study.space.objective.loss(setting.objective))
 
 
 def _counts(study: Study) -> dict[str, int]:

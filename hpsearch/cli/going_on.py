@@ -59,8 +59,7 @@ def _count(store: StudyWriter) -> int:
 def _why_nothing(store: StudyWriter, space: Space, hours: float | None) -> str | None:
     """Say why no trial would start, None where one would."""
     name, trials = store.folder.name, space.budget.trials
-    completed = [trial for trial in store.history if trial.status is Status.COMPLETED and trial.objective is not None]
-    if any(trial.objective is not None and space.objective.reached_by(trial.objective) for trial in completed):
+    if any(trial.final is not None and space.objective.reached_by(trial.final) for trial in store.history):
         return f"nothing to do: {name} has reached its target, {space.objective.metric} {space.objective.target:g}"
     if _count(store) >= trials:
         return f"nothing to do: all {trials} trials of {name} have ended; `hpsearch extend {name} --trials N` adds more"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from hpsearch.contract import Config, Description, Value
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.work import Work, errors_of
 from hpsearch.space.function import Functions, load_function
-from hpsearch.space.load import LoadedSpace, Overrides, check, find, load, parse_set
+from hpsearch.space.load import LoadedSpace, Overrides, check, load, parse_set
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
-from hpsearch.space.spec import Space, Train
+from hpsearch.space.spec import Space
 from hpsearch.store.provenance import collect
 from hpsearch.typed_yaml import Document
 
@@ -43,7 +43,9 @@ def plan_file(name: str, overrides: Overrides) -> tuple[Plan, Path]:
     Raises InputError for everything that the user can mend.
     """
     loaded = load(name, overrides)
-    return _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base), find(name)
+    file = loaded.document.file
+    assert file is not None  # it was read from one
+    return _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base), file
 
 
 def record(plan: Plan, file: Path) -> dict[str, Any]:
@@ -53,8 +55,14 @@ def record(plan: Plan, file: Path) -> dict[str, Any]:
         "function": plan.functions.reference,
         "folder": str(plan.base),
         "seeds": {"study": plan.space.seed},
-        **collect(command()),
+        **provenance(),
     }
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """Return where this process runs and by which command: for a new study and for its first session alike."""
+    return collect(command())
 
 
 def command() -> list[str]:
@@ -99,7 +107,8 @@ def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:
         for config in examples(loaded.space):
             with _placing(loaded.document, config), errors_of(functions.reference, "check"):
                 description["check"](config)
-    return Plan(_resolved(loaded.space, description), base, functions, description)
+    settings = description.get("settings", loaded.space.train.settings)
+    return Plan(loaded.space.with_settings(settings), base, functions, description)
 
 
 def describe(functions: Functions, loaded: LoadedSpace) -> Description:
@@ -147,12 +156,6 @@ def ends(parameter: Parameter) -> tuple[Value, ...]:
             return (parameter.value,)
         case Real() | Integer():
             return (parameter.low, parameter.high)
-
-
-def _resolved(space: Space, description: Description) -> Space:
-    """Put the settings that the function wants to be kept in the place of those of the file."""
-    settings = description.get("settings", space.train.settings)
-    return space.model_copy(update={"train": Train(function=space.train.function, **settings)})
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from types import FrameType
 import typer
 
 from hpsearch.cli import console
-from hpsearch.cli.plan import Plan, command
+from hpsearch.cli.plan import Plan, provenance
 from hpsearch.cli.watch import watching
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.engine import Engine, inline, on_ray
 from hpsearch.runners.search import Search
 from hpsearch.runners.work import Arrays, prepare
 from hpsearch.samplers.by_name import make_sampler
-from hpsearch.store.provenance import collect
 from hpsearch.store.sessions import FINISHED
 from hpsearch.store.writer import StudyWriter
 
@@ -46,7 +45,7 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
     """
     work = plan.work(store.folder.name, store.folder / "work", engine.device, engine.gpus)
     budget = Budget(plan.space.budget.trials, hours)
-    watch = watching(plan, budget, engine.concurrent, store.history)
+    watch = watching(plan, budget, store.history)
     sinks = [store, watch, *engine.sinks(work, store.history)]
     search = Search(
         plan.space,
@@ -74,8 +73,8 @@ def _stop(number: int, _: FrameType | None) -> None:
 @contextmanager
 def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterator[None]:
     """Keep the beginning and the end of a driver's work in study.json."""
-    provenance = collect(command())
-    store.begin_session(command(), hours, **{key: provenance[key] for key in ("versions", "git", "hardware")})
+    here = provenance()
+    store.begin_session(here["command"], hours, **{key: here[key] for key in ("versions", "git", "hardware")})
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:

@@ -30,24 +30,17 @@ class Progress:
 
     objective: Objective
     budget: Budget
-    concurrent: int
     counts: Counter[str] = field(default_factory=Counter)
     best: FinishedTrial | None = None
     running: dict[int, tuple[PendingTrial, EpochReport | None]] = field(default_factory=dict)
     ended_now: int = 0
-    seconds: float = 0.0
     begun: float = field(default_factory=time.monotonic)
 
     def count(self, trial: FinishedTrial) -> None:
         """Take a trial that ended."""
         self.counts[trial.status] += 1
-        if trial.status is Status.COMPLETED and trial.objective is not None and self._better(trial.objective):
+        if trial.final is not None and (self.best is None or self.objective.better(trial.final, self.best.final)):
             self.best = trial
-
-    def _better(self, value: float) -> bool:
-        if self.best is None or self.best.objective is None:
-            return True
-        return value < self.best.objective if self.objective.mode == "min" else value > self.best.objective
 
     @property
     def ended(self) -> int:
@@ -90,7 +83,7 @@ class Lines:
         progress = self._progress
         progress.count(trial)
         progress.ended_now += 1
-        epochs = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"
+        epochs = console.counted(trial.epochs, "epoch")
         parts = [f"[{progress.ended}/{progress.budget.trials}]", f"trial {trial.trial_id}", f"{trial.status:<9}"]
         parts += [result(trial, progress.objective), f"{epochs} {console.duration(trial.train_seconds)}"]
         parts += [console.settings(trial.config)]
@@ -173,9 +166,9 @@ def result(trial: FinishedTrial, objective: Objective) -> str:
     return "  ".join(f"{name} {console.number(value)}" for name, value in values)
 
 
-def watching(plan: Plan, budget: Budget, concurrent: int, history: Sequence[FinishedTrial]) -> Watch:
+def watching(plan: Plan, budget: Budget, history: Sequence[FinishedTrial]) -> Watch:
     """Return the form that suits the standard output, told what earlier sessions have found."""
-    progress = Progress(plan.space.objective, budget, concurrent)
+    progress = Progress(plan.space.objective, budget)
     for trial in history:
         progress.count(trial)
     if console.out.is_terminal:

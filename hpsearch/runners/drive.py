@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.contract import RESERVED, Report, Trial
+from hpsearch.contract import OWN_TABLES, RESERVED, TABLE_KEYS, Report, Trial
 from hpsearch.trial import EpochReport, Status
 
 NOTES = ("device", "note", "stop_reason")
-KEYS = ("trial_id", "epoch")
-"""The columns that the store adds to every table of a report."""
-
-FOLDERS = ("trials", "epochs", "work")
-"""What the store keeps under these names is no table of a report."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +152,10 @@ def _tables(tables: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
         if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
             shapes = {name: array.shape for name, array in arrays.items()}
             raise ReportError(f"the columns of table '{table}' must be one-dimensional and of one length, got {shapes}")
-        if not str(table).isidentifier() or table in FOLDERS or not arrays.keys().isdisjoint(KEYS):
+        if not str(table).isidentifier() or table in OWN_TABLES or not arrays.keys().isdisjoint(TABLE_KEYS):
             raise ReportError(
-                f"table '{table}': its name must be an identifier other than {', '.join(FOLDERS)}, "
-                f"and no column may be called {' or '.join(KEYS)}"
+                f"table '{table}': its name must be an identifier other than {', '.join(OWN_TABLES)}, "
+                f"and no column may be called {' or '.join(TABLE_KEYS)}"
             )
         checked[table] = arrays
     return checked

@@ -50,9 +50,8 @@ class Gauges:
 
     def _count(self, trial: FinishedTrial) -> None:
         self._counts[trial.status] += 1
-        if trial.status is Status.COMPLETED and trial.objective is not None:
-            better = min if self._objective.mode == "min" else max
-            self._best = trial.objective if self._best is None else better(self._best, trial.objective)
+        if trial.final is not None and self._objective.better(trial.final, self._best):
+            self._best = trial.final
 
     def _export(self) -> None:
         study = {"study": self._study}

@@ -57,16 +57,16 @@ class Search:
         self.error: str | None = None
         self._sampler = sampler
         self._sinks = tuple(sinks)
-        self._results = {trial.number: trial for trial in history}
-        self._known = [trial for trial in self._results.values() if trial.status is not Status.FAILED]
-        self._again = [trial for trial in pending if trial.number not in self._results]
+        results = {trial.number: trial for trial in history}
+        self._known = [trial for trial in results.values() if trial.status is not Status.FAILED]
+        self._again = [trial for trial in pending if trial.number not in results]
         self._running: dict[int, _Running] = {}
         self._epochs = epochs
-        completed = [trial.epochs for trial in self._results.values() if trial.status is Status.COMPLETED]
+        completed = [trial.epochs for trial in self._known if trial.status is Status.COMPLETED]
         self._longest = max(completed, default=None)
-        self._next_number = 1 + max([*self._results, *(trial.number for trial in self._again)], default=-1)
+        self._next_number = 1 + max([*results, *(trial.number for trial in self._again)], default=-1)
         self._first_causes: list[str] | None = []
-        self.target_reached = any(self._reaches_target(trial) for trial in self._results.values())
+        self.target_reached = any(self._reaches_target(trial) for trial in self._known)
         self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._told())
 
     @property
@@ -77,8 +77,10 @@ class Search:
     @property
     def finished(self) -> bool:
         """Whether no further trial will start. Those that an earlier session left unfinished always do."""
-        if self.error is not None or self._again:
-            return self.error is not None
+        if self.error is not None:
+            return True
+        if self._again:
+            return False
         return self.target_reached or self.budget.out_of_time or self._next_number >= self.budget.trials
 
     def next(self) -> PendingTrial | None:
@@ -146,7 +148,6 @@ class Search:
             error=outcome.error,
         )
         del self._running[trial.number]
-        self._results[trial.number] = trial
         if trial.status is not Status.FAILED:
             self._known.append(trial)
         if trial.status is Status.COMPLETED:
@@ -157,9 +158,7 @@ class Search:
             sink.finished(trial)
 
     def _reaches_target(self, trial: FinishedTrial) -> bool:
-        if trial.status is not Status.COMPLETED or trial.objective is None:
-            return False
-        return self.space.objective.reached_by(trial.objective)
+        return trial.final is not None and self.space.objective.reached_by(trial.final)
 
     def _watch_for_identical_failures(self, outcome: Outcome) -> None:
         if outcome.cause is None:

@@ -46,6 +46,10 @@ class Objective(Typed):
         """Return ``value`` as something to be minimised, whatever the mode."""
         return value if self.mode == "min" else -value
 
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether ``value`` is better than another, or the first there is."""
+        return than is None or self.loss(value) < self.loss(than)
+
     def past_bound(self, value: float) -> bool:
         """Whether ``value`` is on the wrong side of the bound, where there is one."""
         return self.bound is not None and self.loss(value) > self.loss(self.bound)

@@ -9,7 +9,7 @@ import hpsearch
 from hpsearch.contract import Description, Value
 from hpsearch.errors import Problem, SpaceError, listed, nearest
 from hpsearch.space.parameters import Integer, Real
-from hpsearch.space.spec import NAME, Space, Train
+from hpsearch.space.spec import NAME, Space
 from hpsearch.typed_yaml import Document, KeyPath, parse
 from hpsearch.typed_yaml import load as load_yaml
 from hpsearch.yaml_document import scalar
@@ -145,7 +145,7 @@ def _rooted(space: Space, folders: Iterable[Path]) -> Space:
         if isinstance(value, str) and not (key == "recipe" and value.isidentifier()):
             files = [folder / value for folder in folders]
             settings[key] = next((str(file.absolute()) for file in files if file.exists()), value)
-    return space.model_copy(update={"train": Train(function=space.train.function, **settings)})
+    return space.with_settings(settings)
 
 
 def _bad_option(option: str, what: str, allowed: str) -> SpaceError:

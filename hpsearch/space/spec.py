@@ -108,6 +108,10 @@ class Space(Typed):
         """Return the names of the parameters that exist under ``values``, in declared order."""
         return list(self.config(lambda name, _: values[name]))
 
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """Return the space with other settings for its training function."""
+        return self.model_copy(update={"train": Train(function=self.train.function, **settings)})
+
     def dump(self) -> dict[str, Any]:
         """Return the space as plain JSON data."""
         return self.model_dump(mode="json")

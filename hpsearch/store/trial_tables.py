@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hpsearch.contract import OWN_TABLES, TABLE_KEYS
 from hpsearch.errors import Problem, StudyError
 from hpsearch.store.files import read_parquet, write_parquet
 from hpsearch.store.names import is_name
 from hpsearch.store.parts import conformed
 from hpsearch.trial import EpochReport, PendingTrial
-
-OWN_FOLDERS = ("trials", "epochs", "work")
-_KEYS = ("trial_id", "epoch")
 
 
 class TableError(StudyError):
@@ -71,16 +69,16 @@ class TrialTables:
 
 def _combined(name: str, trial: PendingTrial, reports: Iterable[EpochReport]) -> pa.Table:
     """Return the rows of all epochs of one table, with the columns ``trial_id`` and ``epoch`` in front."""
-    if not is_name(name) or name in OWN_FOLDERS:
+    if not is_name(name) or name in OWN_TABLES:
         raise ValueError(
-            f"the name of a table is letters, digits, '.', '_' and '-', and none of {', '.join(OWN_FOLDERS)}"
+            f"the name of a table is letters, digits, '.', '_' and '-', and none of {', '.join(OWN_TABLES)}"
         )
     epochs = [_epoch_table(trial, report.epoch, report.tables[name]) for report in reports if name in report.tables]
     return pa.concat_tables(epochs, promote_options="permissive")
 
 
 def _epoch_table(trial: PendingTrial, epoch: int, columns: Mapping[str, Any]) -> pa.Table:
-    if taken := [key for key in _KEYS if key in columns]:
+    if taken := [key for key in TABLE_KEYS if key in columns]:
         raise ValueError(f"the column '{taken[0]}' is added by the store")
     table = pa.table({name: pa.array(np.asarray(values)) for name, values in columns.items()})
     keys = {"trial_id": pa.array([trial.trial_id] * len(table)), "epoch": pa.array([epoch] * len(table), pa.int64())}

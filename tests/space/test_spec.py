@@ -1,4 +1,5 @@
 import json
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from hpsearch.contract import Config
 from hpsearch.errors import SpaceError
-from hpsearch.space.blocks import Resources, SamplerSpec, Stopping
+from hpsearch.space.blocks import Objective, Resources, SamplerSpec, Stopping
 from hpsearch.space.spec import Space
 from tests.space.examples import CONDITIONAL, LR, make_space, parameters, units
 
@@ -107,3 +108,12 @@ def test_settings_may_have_any_name() -> None:
 def test_a_condition_on_a_constant_may_fail() -> None:
     space = make_space({"lr": LR | {"when": {"mode": "a"}}, "mode": {"type": "constant", "value": "b"}})
     assert space.config_from_units({"lr": 0.5}) == {"mode": "b"}
+
+
+@pytest.mark.parametrize(("mode", "best", "worst"), [("min", 1.0, 2.0), ("max", 2.0, 1.0)])
+def test_better_follows_the_mode(mode: Literal["min", "max"], best: float, worst: float) -> None:
+    objective = Objective(metric="a", mode=mode)
+    assert objective.better(best, worst) and not objective.better(worst, best)
+    assert not objective.better(best, best), "an equal value is not better"
+    assert objective.better(worst, None), "the first there is"
+    assert objective.loss(best) < objective.loss(worst)
