@@ -1,13 +1,14 @@
-"""One training step of ResNet-9 at full width: ours against plain eager fp32 in NCHW, interleaved.
+"""One training step of the networks of the series at full width: ours against plain eager fp32 in NCHW, interleaved.
 
-    python benchmarks/step.py [--device cpu|cuda] [--threads 1] [--rounds 5] [--json FILE]
+    python benchmarks/step.py [--recipe NAME ...] [--batch-size 512] [--device cpu|cuda] [--threads 1] [--json FILE]
 
 Both train the same network on the same synthetic batch of 32x32 images; one step is forward, backward and the update.
-The plain step is the textbook one: convolution, norm, ReLU, pooling, torch.optim.SGD. Medians over the rounds of A B A
-B ...; the ratio of the medians is what carries over between machines.
+The plain step is the textbook one: convolution, norm, activation, pooling, torch.optim.SGD. Medians over the rounds of
+A B A B ...; the ratio of the medians is what carries over between machines.
 """
 
 import argparse
+import itertools
 import json
 import platform
 import statistics
@@ -15,28 +16,34 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainer import recipe
-from trainer.batches import Shape
+from trainer import models, recipe
+from trainer.batches import Shape, to_device
 from trainer.loop import start, train_step
-from trainer.models.resnet9 import ConvNorm, ResNet9
+from trainer.models.layers import ConvNorm
+from trainer.recipe import Recipe
 
-BATCH_SIZES = (128, 512)
+RECIPES = ("post1_baseline", "post4_resnet9", "post8_09_flip_test", "speed")
+SHAPE, CLASSES = Shape(32, 32, 3), 10
 Step = Callable[[], object]
 
 
 def plain_forward(self: ConvNorm, x: Tensor) -> Tensor:
-    """The layer as it is described: ReLU before pooling, nothing in place."""
-    x = F.relu(self.norm(self.conv(x)))
-    return F.max_pool2d(x, 2) if self.pool else x
+    """The layer as it is described: activation before pooling."""
+    x = self.conv(x)
+    if self.downsample == "pool_before_norm":
+        x = F.max_pool2d(x, 2)
+    x = self.activation(self.norm(x))
+    return F.max_pool2d(x, 2) if self.downsample == "pool" else x
 
 
-def plain_step(inputs: Tensor, labels: Tensor) -> Step:
+def plain_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
     """A textbook training step in fp32, NCHW."""
-    network = ResNet9(channels=3, classes=10, width=64, logit_scale=0.125).to(inputs.device)
+    network = models.build(chosen.model, SHAPE, CLASSES).to(inputs.device)
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.forward = plain_forward.__get__(module)  # type: ignore[method-assign]
@@ -50,11 +57,19 @@ def plain_step(inputs: Tensor, labels: Tensor) -> Step:
     return step
 
 
-def our_step(inputs: Tensor, labels: Tensor) -> Step:
-    """The step of the trainer with the recipe of post 4."""
-    run = start(recipe.load("post4_resnet9"), 0, inputs.device, Shape(32, 32, 3), classes=10)
+def our_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
+    """The step of the trainer."""
+    images = np.random.default_rng(0).integers(0, 256, (whitened_images(chosen), *SHAPE), dtype=np.uint8)
+    train = to_device(images, np.zeros(len(images), np.int64), inputs.device)
+    run = start(chosen, 0, inputs.device, train, CLASSES)
     inputs = inputs.contiguous(memory_format=torch.channels_last)
-    return lambda: train_step(run, inputs, labels, 5.0)
+    return lambda: train_step(run, inputs, labels, chosen.epochs / 2)
+
+
+def whitened_images(chosen: Recipe) -> int:
+    """Return how many images the recipe wants before its first step."""
+    filters = chosen.model.whitening if chosen.model.name == "resnet9" else None
+    return max(chosen.batch_size, filters.images if filters else 0)
 
 
 def seconds(step: Step, device: torch.device) -> float:
@@ -69,19 +84,20 @@ def seconds(step: Step, device: torch.device) -> float:
     return time.perf_counter() - began
 
 
-def compare(batch_size: int, device: torch.device, rounds: int) -> dict[str, float]:
+def compare(name: str, batch_size: int, device: torch.device, rounds: int) -> dict[str, float | str]:
     """Time both steps ``rounds`` times after one warm-up; return medians in seconds and their ratio."""
+    chosen = recipe.load(name)
     inputs = torch.randn(batch_size, 3, 32, 32, device=device)
-    labels = torch.randint(0, 10, (batch_size,), device=device)
-    steps = {"plain": plain_step(inputs, labels), "ours": our_step(inputs, labels)}
+    labels = torch.randint(0, CLASSES, (batch_size,), device=device)
+    steps = {"plain": plain_step(chosen, inputs, labels), "ours": our_step(chosen, inputs, labels)}
     for step in steps.values():
         seconds(step, device)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
-        for name, step in steps.items():
-            times[name].append(seconds(step, device))
-    plain, ours = (statistics.median(times[name]) for name in ("plain", "ours"))
-    return {"batch_size": batch_size, "plain_s": plain, "ours_s": ours, "ratio": plain / ours}
+        for which, step in steps.items():
+            times[which].append(seconds(step, device))
+    plain, ours = (statistics.median(times[which]) for which in ("plain", "ours"))
+    return {"recipe": name, "batch_size": batch_size, "plain_s": plain, "ours_s": ours, "ratio": plain / ours}
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
@@ -103,6 +119,8 @@ def machine(device: torch.device) -> dict[str, str | int]:
 def main() -> None:
     """Print a table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", nargs="+", default=RECIPES, choices=recipe.names(), metavar="NAME")
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[512])
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
@@ -113,13 +131,13 @@ def main() -> None:
     device = torch.device(options.device)
     where = machine(device)
     print(", ".join(f"{key} {value}" for key, value in where.items()))
-    print(f"{'batch':>5} {'plain':>12} {'ours':>12} {'ratio':>6}")
+    print(f"{'recipe':>20} {'batch':>5} {'plain':>12} {'ours':>12} {'ratio':>6}")
     rows = []
-    for batch_size in BATCH_SIZES:
-        row = compare(batch_size, device, options.rounds)
+    for name, batch_size in itertools.product(options.recipe, options.batch_size):
+        row = compare(name, batch_size, device, options.rounds)
         rows.append(row)
-        speeds = (f"{batch_size / row[name]:>7.0f} im/s" for name in ("plain_s", "ours_s"))
-        print(f"{batch_size:>5} {' '.join(speeds)} {row['ratio']:>6.2f}", flush=True)
+        speeds = (f"{batch_size / row[which]:>7.0f} im/s" for which in ("plain_s", "ours_s"))
+        print(f"{name:>20} {batch_size:>5} {' '.join(speeds)} {row['ratio']:>6.2f}", flush=True)
     if options.json:
         options.json.write_text(json.dumps({"machine": where, "steps": rows}, indent=2) + "\n")
 

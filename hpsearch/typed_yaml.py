@@ -6,7 +6,7 @@ Spaces and recipes are read here: ``load`` a file to a Document, ``parse`` the d
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -24,6 +24,8 @@ class Typed(BaseModel):
 
 
 M = TypeVar("M", bound=BaseModel)
+
+_MAPPING = "a mapping of keys to values"
 
 
 def wrong(
@@ -55,6 +57,8 @@ def _problem(model: type[BaseModel], document: Document, path: KeyPath, group: l
     details, context = group[0], group[0].get("ctx", {})
     kind, value = details["type"], details["input"]
     got = None if isinstance(value, Mapping) else _short(value)
+    if kind == "missing" and isinstance(details["loc"][-1], int):
+        return document.problem("the list is too short", path, got=got)
     if len(group) > 1:
         allowed = " or ".join(dict.fromkeys(one["msg"].removeprefix("Input should be ") for one in group))
         return document.problem("not one of the allowed kinds of value", path, got=got, allowed=allowed)
@@ -66,8 +70,8 @@ def _problem(model: type[BaseModel], document: Document, path: KeyPath, group: l
         hint = nearest(str(path[-1]), names)
         return document.problem(f"unknown key '{path[-1]}'", path, allowed=listed(names), hint=hint)
     if kind in ("missing", "union_tag_not_found"):
-        tags = [str(tag) for kind in _kinds_at(model, details["loc"]) for tag in _tags(kind)]
-        return document.problem(f"the key '{path[-1]}' is missing", path, allowed=listed(tags) or None)
+        tags = _members_by_tag(_kinds_at(model, details["loc"])) if kind == "union_tag_not_found" else ()
+        return document.problem(f"the key '{path[-1]}' is missing", path, allowed=listed([*tags]) or None)
     if kind in ("union_tag_invalid", "literal_error"):
         allowed = str(context.get("expected_tags", context.get("expected"))).replace("'", "")
         text = str(context.get("tag", value))
@@ -79,8 +83,9 @@ def _problem(model: type[BaseModel], document: Document, path: KeyPath, group: l
 def _plain(message: str) -> str:
     """Return a message of pydantic in the words of this project."""
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace("a valid dictionary or object to extract fields from", "a mapping of keys to values")
-    message = message.replace("a valid tuple", "a list")
+    message = re.sub("a valid dictionary or (object to extract fields from|instance of \\w+)", _MAPPING, message)
+    message = message.replace("a valid tuple", "a list").replace("Tuple should", "the list should")
+    message = message.replace(" after validation", "")
     return message[0].lower() + message[1:]
 
 
@@ -88,11 +93,11 @@ def _key_path(details: ErrorDetails, data: Any) -> KeyPath:
     """Return the keys of the file in an error's location, without the union tags that pydantic puts between them."""
     path: list[str | int] = []
     for part in details["loc"]:
-        inside = part in data if isinstance(data, Mapping) else isinstance(data, list | tuple) and isinstance(part, int)
-        if inside:
+        keys = data if isinstance(data, Mapping) else range(len(data)) if isinstance(data, list | tuple) else ()
+        if part in keys:
             data = data[part]
             path.append(part)
-    if details["type"] == "missing":
+    if details["type"] == "missing" and isinstance(details["loc"][-1], str):
         path.append(details["loc"][-1])
     if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
         path.append(str(details["ctx"]["discriminator"]).strip("'"))
@@ -103,8 +108,7 @@ def _key_path(details: ErrorDetails, data: Any) -> KeyPath:
 
 def _field_names(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
     """Return the field names of the model that stands at ``loc`` below ``model``; empty where it cannot be told."""
-    models = [kind for kind in _kinds_at(model, loc) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return list(dict.fromkeys(name for kind in models for name in kind.model_fields))
+    return list(dict.fromkeys(name for kind in _models(_kinds_at(model, loc)) for name in kind.model_fields))
 
 
 def _kinds_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:
@@ -112,7 +116,8 @@ def _kinds_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:
     kinds: list[Any] = [model]
     for part in loc:
         kinds = [field for kind in kinds for field in _inner_kinds(kind, part)] or kinds
-        kinds = [kind for kind in kinds if part in _tags(kind)] or kinds
+        tagged = _members_by_tag(kinds)
+        kinds = [tagged[part]] if part in tagged else kinds
     return kinds
 
 
@@ -133,11 +138,25 @@ def _alternatives(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _tags(kind: Any) -> tuple[Any, ...]:
-    """Return the values of the literal field ``type`` by which a member of a tagged union is chosen."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel) and "type" in kind.model_fields:
-        return get_args(kind.model_fields["type"].annotation)
-    return ()
+def _models(kinds: Sequence[Any]) -> list[type[BaseModel]]:
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def _members_by_tag(kinds: Sequence[Any]) -> dict[Any, type[BaseModel]]:
+    """Return the members of a tagged union by their tags: the values of a literal field that no two of them share."""
+    members = _models(kinds)
+    for name in members[0].model_fields if len(members) > 1 else ():
+        values = [_literals(member, name) for member in members]
+        tagged = {tag: member for member, tags in zip(members, values, strict=True) for tag in tags}
+        if all(values) and len(tagged) == sum(map(len, values)):
+            return tagged
+    return {}
+
+
+def _literals(model: type[BaseModel], name: str) -> tuple[Any, ...]:
+    """Return the values that the field ``name`` may have, if it is there and they are listed."""
+    annotation = model.model_fields[name].annotation if name in model.model_fields else None
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _short(value: object) -> str:

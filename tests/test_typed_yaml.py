@@ -83,6 +83,68 @@ def test_an_unknown_tag_is_named_with_the_nearest() -> None:
     assert (found.allowed, found.hint) == ("round, square", "did you mean 'square'?")
 
 
+class Oak(Typed):
+    age: int
+    name: Literal["oak"]
+    bark: Literal["rough", "smooth"]
+    acorns: int
+
+
+class Birch(Typed):
+    age: int
+    name: Literal["birch", "weeping birch"]
+    bark: Literal["rough", "smooth"]
+    catkins: int
+
+
+class Garden(Typed):
+    tree: Annotated[Oak | Birch, Field(discriminator="name")]
+
+
+@pytest.mark.parametrize(
+    ("tree", "key", "what", "allowed", "hint"),
+    [
+        ("{age: 1, bark: rough}", "tree.name", "the key 'name' is missing", "oak, birch, weeping birch", None),
+        (
+            "{name: burch, age: 1, bark: rough}",
+            "tree.name",
+            "not one of the allowed values",
+            "oak, birch, weeping birch",
+            "did you mean 'birch'?",
+        ),
+        (
+            "{name: weeping birch, age: 1, bark: rough, catkin: 1, catkins: 1}",
+            "tree.catkin",
+            "unknown key 'catkin'",
+            "age, name, bark, catkins",
+            "did you mean 'catkins'?",
+        ),
+        (
+            "{name: oak, age: 1, bark: rogh, acorns: 1}",
+            "tree.bark",
+            "not one of the allowed values",
+            "rough or smooth",
+            "did you mean 'rough'?",
+        ),
+        ("{name: oak, age: 1, bark: rough}", "tree.acorns", "the key 'acorns' is missing", None, None),
+    ],
+)
+def test_any_literal_field_may_be_the_tag_of_a_union(
+    tree: str, key: str, what: str, allowed: str | None, hint: str | None
+) -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse(Garden, loads(f"# a garden\ntree: {tree}", SpaceError), SpaceError)
+    (found,) = caught.value.problems
+    assert (found.key, found.line, found.what) == (key, 2, what)
+    assert (found.allowed, found.hint) == (allowed, hint)
+
+
+def test_a_missing_union_is_missing_without_its_tags() -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse(Garden, Document({}), SpaceError)
+    assert caught.value.problems == (Problem("the key 'tree' is missing", key="tree"),)
+
+
 def test_a_word_that_is_not_allowed_is_named_with_the_nearest() -> None:
     found = problem("name: x\ncolour: gren\n")
     assert (found.what, found.got) == ("not one of the allowed values", "gren")
@@ -93,6 +155,36 @@ def test_a_wrong_type_says_what_it_must_be() -> None:
     found = problem("name: 3\n")
     assert (found.what, found.got, found.line) == ("must be a valid string", "3", 1)
     assert problem("name: x\nshapes: {a: 5}\n").what == "must be a mapping of keys to values"
+
+
+class Point(Typed):
+    at: Annotated[tuple[int, int, int], Field(strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("at", "key", "what"),
+    [
+        ("[]", "at", "the list is too short"),
+        ("[1, 2]", "at", "the list is too short"),
+        ("[1, 2, 3, 4]", "at", "the list should have at most 3 items, not 4"),
+        ("[1, x, 3]", "at.1", "must be a valid integer"),
+        ("7", "at", "must be a list"),
+    ],
+)
+def test_a_list_of_a_fixed_length(at: str, key: str, what: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse(Point, loads(f"# a point\nat: {at}", SpaceError), SpaceError)
+    (found,) = caught.value.problems
+    assert (found.key, found.line, found.what) == (key, 2, what)
+
+
+class Frame(Typed):
+    corner: Point | None
+
+
+def test_a_block_must_be_a_mapping() -> None:
+    with pytest.raises(SpaceError, match="must be a mapping of keys to values"):
+        parse(Frame, Document({"corner": 3}), SpaceError)
 
 
 def test_numbers_are_not_words_and_words_are_not_numbers() -> None:

@@ -5,14 +5,27 @@ no padded copy of the data is made.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from hpsearch.errors import Problem, RecipeError
+from hpsearch.seeds import stream
 from trainer.batches import Shape
-from trainer.recipe import Augment
+from trainer.blocks import Augment
+
+Integers = npt.NDArray[np.int64]
+
+
+class Crop(NamedTuple):
+    """One of an epoch's different crops: its first row and column, and the positions (m,) of the images that get it."""
+
+    top: int
+    left: int
+    positions: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +35,7 @@ class Choices:
     ``top``, ``left``  first row and column of the crop, from -padding to padding: 0 is the unshifted image
     ``flip``  whether the crop is mirrored
     ``cut_top``, ``cut_left``  first row and column of the cutout, which lies inside the image
+    ``crops``  top and left once more, crop by crop; only a whole epoch's choices have it
     """
 
     top: Tensor
@@ -29,6 +43,7 @@ class Choices:
     flip: Tensor
     cut_top: Tensor
     cut_left: Tensor
+    crops: tuple[Crop, ...] = ()
 
     def __getitem__(self, images: slice) -> "Choices":
         """Return the choices for some of the images."""
@@ -46,20 +61,62 @@ def check(augment: Augment, shape: Shape) -> None:
             raise RecipeError(Problem(what, key=f"augment.{key}", got=str(value), allowed=f"0 to {most}"))
 
 
-def draw(augment: Augment, images: int, shape: Shape, rng: np.random.Generator, device: torch.device) -> Choices:
-    """Draw the choices for ``images`` images in bulk, on the CPU so that they are the same on every device."""
-    pad, cut = augment.crop_padding, augment.cutout
+def draw(augment: Augment, order: Tensor, shape: Shape, seed: int, epoch: int, device: torch.device) -> Choices:
+    """Draw the choices of an epoch in bulk, on the CPU so that they are the same on every device.
 
-    def uniform(low: int, high: int) -> Tensor:
-        return torch.from_numpy(rng.integers(low, high, images, endpoint=True)).to(device)
+    ``order`` (n,) int64 on ``device``: the image at each position of the epoch, each of n images once. With ``groups``
+    the images of a random group share a crop, and those of another a cutout (post 8). Nothing waits for the device.
+    """
+    n, pad, cut = len(order), augment.crop_padding, augment.cutout
+    rng = stream(seed, "augment", epoch)
+    crop, square = _groups(augment.groups, n, rng), _groups(augment.groups, n, rng)
 
+    def uniform(low: int, high: int, group: Integers | None = None) -> Integers:
+        if group is None:
+            return rng.integers(low, high, n, endpoint=True)
+        return rng.integers(low, high, augment.groups, endpoint=True)[group]
+
+    top, left = uniform(-pad, pad, crop), uniform(-pad, pad, crop)
+    flip = _to(uniform(0, int(augment.flip)).astype(bool), device)
     return Choices(
-        top=uniform(-pad, pad),
-        left=uniform(-pad, pad),
-        flip=uniform(0, int(augment.flip)).bool(),
-        cut_top=uniform(0, shape.height - cut),
-        cut_left=uniform(0, shape.width - cut),
+        top=_to(top, device),
+        left=_to(left, device),
+        flip=_alternating(order, seed, epoch) if augment.alternate else flip,
+        cut_top=_to(uniform(0, shape.height - cut, square), device),
+        cut_left=_to(uniform(0, shape.width - cut, square), device),
+        crops=_by_crop(top, left, pad, device),
     )
+
+
+def _groups(groups: int | None, images: int, rng: np.random.Generator) -> Integers | None:
+    """Return the group of each image, (n,): a random one of nearly equal groups."""
+    return None if groups is None else rng.permutation(images) % groups
+
+
+def _alternating(order: Tensor, seed: int, epoch: int) -> Tensor:
+    """Return which positions are mirrored: about half of the images, and in the next epoch the others.
+
+    Two epochs in a row then show every image both ways: the alternating flip of K. Jordan, arXiv:2404.00498.
+    """
+    at_first = stream(seed, "flip").integers(0, 1, len(order), endpoint=True).astype(bool)
+    return _to(at_first, order.device)[order] ^ (epoch % 2 == 1)
+
+
+def _by_crop(top: Integers, left: Integers, pad: int, device: torch.device) -> tuple[Crop, ...]:
+    """Gather the positions of equal crops, here, where it is known how many there are."""
+    side = 2 * pad + 1
+    number = (top + pad) * side + left + pad
+    crops, sizes = np.unique(number, return_counts=True)
+    positions = torch.split(_to(np.argsort(number, kind="stable"), device), sizes.tolist())
+    return tuple(
+        Crop(crop // side - pad, crop % side - pad, where)
+        for crop, where in zip(crops.tolist(), positions, strict=True)
+    )
+
+
+def _to(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Copy to ``device`` without waiting for what it is doing."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def crop_and_flip(pixels: Tensor, images: Tensor, choices: Choices) -> Tensor:
@@ -67,8 +124,8 @@ def crop_and_flip(pixels: Tensor, images: Tensor, choices: Choices) -> Tensor:
     _, height, width = pixels.shape
     column = torch.arange(width, device=pixels.device)
     column = torch.where(choices.flip[:, None], width - 1 - column, column)
-    rows = _reflect(choices.top[:, None] + torch.arange(height, device=pixels.device), height)
-    columns = _reflect(choices.left[:, None] + column, width)
+    rows = reflect(choices.top[:, None] + torch.arange(height, device=pixels.device), height)
+    columns = reflect(choices.left[:, None] + column, width)
     origin = (images[:, None] * height + rows)[:, :, None] * width + columns[:, None, :]
     return pixels.flatten().index_select(0, origin.flatten()).view(origin.shape)
 
@@ -82,7 +139,7 @@ def cutout_(inputs: Tensor, size: int, choices: Choices) -> Tensor:
     return inputs.masked_fill_((inside_rows[:, :, None] & inside_columns[:, None, :])[:, None], 0)
 
 
-def _reflect(position: Tensor, size: int) -> Tensor:
+def reflect(position: Tensor, size: int) -> Tensor:
     """Map positions outside 0..size-1 to their mirror image about the first or the last one."""
     return (size - 1) - ((size - 1) - position.abs()).abs()
 

@@ -17,7 +17,7 @@ from hpsearch.errors import Problem, RecipeError, listed
 from trainer.early_stop import Progress
 from trainer.loop import Run
 
-VERSION = 1
+VERSION = 2
 
 
 def save(run: Run, file: Path) -> None:
@@ -27,7 +27,8 @@ def save(run: Run, file: Path) -> None:
         "progress": asdict(run.progress),
         "reports": run.reports,
         "network": run.network.state_dict(),
-        "velocities": run.optimizer.velocities,
+        "velocities": run.update.state(),
+        "average": run.average.state() if run.average else None,
     }
     write(state, file)
 
@@ -45,8 +46,9 @@ def restore(run: Run, file: Path) -> None:
                 Problem(what, file=file, key=_different(state.get(key), value), hint="remove it to start over")
             )
     run.network.load_state_dict(state["network"])
-    for velocity, saved in zip(run.optimizer.velocities, state["velocities"], strict=True):
-        velocity.copy_(saved)
+    run.update.restore(state["velocities"])
+    if run.average:
+        run.average.restore(state["average"])
     run.progress = Progress(**state["progress"])
     run.reports = state["reports"]
 

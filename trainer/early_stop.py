@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from trainer.blocks import Stop
 from trainer.evaluate import Score
-from trainer.recipe import Stop
 
 
 @dataclass

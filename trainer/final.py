@@ -32,7 +32,7 @@ def train_final(
         _check_writable(save)
     dataset = source.load()
     images = splits.on_device(splits.undivided(dataset) if full else splits.divided(dataset, recipe), place)
-    run = start(recipe, seed, place, images["train"].shape, len(dataset.classes))
+    run = start(recipe, seed, place, images["train"], len(dataset.classes))
     report: Report = {}
     for report in fit(run, images["train"], images.get("val"), images["test"]):
         yield report
@@ -55,7 +55,8 @@ class SavedModel:
 
 def save_model(run: Run, shape: Shape, classes: tuple[str, ...], file: Path) -> None:
     """Write the network's weights with the recipe, the image size (h, w, channels) and the class names."""
-    weights = {name: tensor.cpu() for name, tensor in run.network.state_dict().items()}
+    trained = run.judged.state_dict().items()
+    weights = {name: (tensor.float() if tensor.is_floating_point() else tensor).cpu() for name, tensor in trained}
     state = {"recipe": run.recipe.model_dump(mode="json"), "shape": list(shape), "classes": list(classes)}
     checkpoint.write({**state, "network": weights}, file)
 

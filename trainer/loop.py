@@ -7,23 +7,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpsearch.errors import Problem, RecipeError
 from hpsearch.seeds import derived_seed, stream
-from trainer import augment, models
+from trainer import augment, losses, models
+from trainer.augment_by_offset import crop_and_flip_epoch
+from trainer.average import WeightAverage
 from trainer.batches import Normalizer, Shape, Split, batch_slices, shuffled
+from trainer.blocks import Precision
 from trainer.early_stop import Progress, diverged, reason_to_stop
-from trainer.evaluate import NO_SCORE, evaluate
-from trainer.optim import NesterovSGD
-from trainer.precision import autocast, choose, describe_device, supported
-from trainer.recipe import Precision, Recipe
+from trainer.evaluate import NO_SCORE, Score, evaluate
+from trainer.models import whitening
+from trainer.optim.update import Update
+from trainer.precision import (
+    as_input,
+    autocast,
+    choose,
+    describe_device,
+    loss_scale,
+    supported,
+    to_precision,
+)
+from trainer.recipe import Recipe
 
 DIVERGED = "diverged: the loss is not finite or out of bounds"
 
 CHECK_EVERY = 50
-"""Steps between two looks at the loss, each of which waits for the device."""
+"""Steps between two looks at the loss on a CPU. On a GPU a look would wait for the device; there an epoch is short."""
 
 
 @dataclass
@@ -40,24 +51,45 @@ class Run:
     precision: Precision
     note: str | None
     network: nn.Module
-    optimizer: NesterovSGD
+    update: Update
+    average: WeightAverage | None
     progress: Progress
     reports: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def judged(self) -> nn.Module:
+        """The network that the run is judged by: the average where the recipe keeps one."""
+        return self.average.network if self.average else self.network
 
-def start(recipe: Recipe, seed: int, device: torch.device, shape: Shape, classes: int) -> Run:
-    """Return a run before its first epoch, for images of ``shape``.
+
+def start(recipe: Recipe, seed: int, device: torch.device, train: Split, classes: int) -> Run:
+    """Return a run before its first epoch, for the images of ``train``, of which whitening filters are made.
 
     Raises RecipeError when the recipe does not fit the images.
     """
-    check_fit(recipe, shape)
+    check_fit(recipe, train.shape)
+    check_images(recipe, len(train))
     precision, note = choose(recipe.precision, supported(device), describe_device(device))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derived_seed(seed, "init"))
-        network = models.build(recipe.model, shape, classes)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = NesterovSGD(network.parameters(), recipe.optimizer.velocity)
-    return Run(recipe, seed, device, precision, note, network, optimizer, Progress())
+        network = models.build(recipe.model, train.shape, classes)
+    _fit_whitening(network, recipe, train)
+    network = to_precision(network, precision).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    kept = recipe.average
+    average = WeightAverage(network, kept.every, kept.momentum) if kept else None
+    return Run(recipe, seed, device, precision, note, network, Update(network, recipe), average, Progress())
+
+
+def _fit_whitening(network: nn.Module, recipe: Recipe, train: Split) -> None:
+    """Make the fixed filters of the first training images, where the recipe has such filters."""
+    spec = recipe.model.whitening if recipe.model.name == "resnet9" else None
+    if spec is None:
+        return
+    images = train.pixels[: spec.images].cpu()
+    normalize = Normalizer(recipe.data.mean, recipe.data.std, images.device)
+    for layer in network.modules():
+        if isinstance(layer, whitening.Whitening):
+            layer.fit(normalize(images))
 
 
 def check_fit(recipe: Recipe, shape: Shape) -> None:
@@ -67,14 +99,17 @@ def check_fit(recipe: Recipe, shape: Shape) -> None:
         got = f"{len(recipe.data.mean)} values"
         allowed, hint = f"{shape.channels} values", "take a recipe that is made for these images"
         raise RecipeError(Problem(what, key="data.mean", got=got, allowed=allowed, hint=hint))
+    models.check(recipe.model, shape)
     augment.check(recipe.augment, shape)
 
 
-def check_batch_size(recipe: Recipe, images: int) -> None:
-    """Raise RecipeError when a batch is larger than the ``images`` there are to train on."""
+def check_images(recipe: Recipe, images: int) -> None:
+    """Raise RecipeError when the ``images`` there are to train on are fewer than a batch or the whitening needs."""
     if recipe.batch_size > images:
         what, got = "a batch is larger than the training set", str(recipe.batch_size)
         raise RecipeError(Problem(what, key="batch_size", got=got, allowed=f"2 to {images}"))
+    if recipe.model.name == "resnet9" and recipe.model.whitening:
+        whitening.check(recipe.model.whitening, images)
 
 
 def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = None) -> Iterator[dict[str, Any]]:
@@ -88,13 +123,13 @@ def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = N
     """
     recipe, progress = run.recipe, run.progress
     normalize = Normalizer(recipe.data.mean, recipe.data.std, run.device)
-    check_batch_size(recipe, len(train))
+    check_images(recipe, len(train))
     batches = batch_slices(len(train), recipe.batch_size, recipe.drop_last)
     while progress.epoch < recipe.epochs:
         began = time.perf_counter()
         report = _train_epoch(run, train, batches, normalize)
         lost = diverged(report["train_loss"], recipe.stop.loss_bound)
-        score = evaluate(run.network, val, normalize, run.precision) if val and not lost else NO_SCORE
+        score = _judge(run, val, normalize) if val and not lost else NO_SCORE
         if val:
             report |= {"val_loss": score.loss, "val_accuracy": score.accuracy}
             lost = lost or not math.isfinite(score.loss)
@@ -105,12 +140,16 @@ def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = N
             report |= {"stop_reason": reason, "diverged": lost}
         ended = reason is not None or progress.epoch == recipe.epochs
         if test and ended and not lost:
-            report["test_accuracy"] = evaluate(run.network, test, normalize, run.precision).accuracy
+            report["test_accuracy"] = _judge(run, test, normalize).accuracy
         report["seconds"] = time.perf_counter() - began
         run.reports.append(report)
         yield report
         if ended:
             return
+
+
+def _judge(run: Run, split: Split, normalize: Normalizer) -> Score:
+    return evaluate(run.judged, split, normalize, run.precision, run.recipe.test_time)
 
 
 def _labels(run: Run) -> dict[str, str]:
@@ -122,14 +161,17 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
     """Take one step per batch, or fewer if the loss explodes, and return what was measured on the way."""
     recipe, epoch = run.recipe, run.progress.epoch
     order = shuffled(len(train), stream(run.seed, "order", epoch), run.device)
-    choices = augment.draw(recipe.augment, len(train), train.shape, stream(run.seed, "augment", epoch), run.device)
+    choices = augment.draw(recipe.augment, order, train.shape, run.seed, epoch, run.device)
     totals = torch.zeros(2, device=run.device)  # loss and correct images, summed where they are: reading them waits
     began = time.perf_counter()
+    crops = crop_and_flip_epoch(train.pixels, order, choices) if run.device.type == "cuda" else None
     for step, batch in enumerate(batches, start=1):
-        inputs = normalize(augment.crop_and_flip(train.pixels, order[batch], choices[batch]))
-        augment.cutout_(inputs, recipe.augment.cutout, choices[batch])
+        here = choices[batch]
+        inputs = normalize(augment.crop_and_flip(train.pixels, order[batch], here) if crops is None else crops[batch])
+        augment.cutout_(inputs, recipe.augment.cutout, here)
         totals += train_step(run, inputs, train.labels[order[batch]], epoch + step / len(batches))
-        if step % CHECK_EVERY == 0 and diverged(totals[0].item() / batch.stop, recipe.stop.loss_bound):
+        look = run.device.type == "cpu" and step % CHECK_EVERY == 0
+        if look and diverged(totals[0].item() / batch.stop, recipe.stop.loss_bound):
             break
     loss, correct = totals.tolist()
     return {
@@ -142,13 +184,13 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
 
 def train_step(run: Run, inputs: Tensor, labels: Tensor, position: float) -> Tensor:
     """Take one step at ``position`` in epochs; return the summed loss and the number of correct images, shape (2,)."""
-    schedule = run.recipe.schedule
-    loss_scale = len(labels) if run.precision == "fp16" else 1
+    scale = loss_scale(run.precision, run.recipe.batch_size)
+    run.update.before(position)
     with autocast(run.device, run.precision):
-        logits = run.network(inputs)
-    loss = F.cross_entropy(logits.float(), labels)
-    run.optimizer.zero_grad()
-    (loss * loss_scale).backward()  # type: ignore[no-untyped-call]
-    lr, weight_decay, momentum = (s.at(position) for s in (schedule.lr, schedule.weight_decay, schedule.momentum))
-    run.optimizer.step(lr, weight_decay, momentum, loss_scale)
+        logits = run.network(as_input(inputs, run.precision))
+    loss = losses.cross_entropy(logits.float(), labels, run.recipe.label_smoothing)
+    (loss * scale).backward()  # type: ignore[no-untyped-call]
+    run.update.step(position, scale)
+    if run.average:
+        run.average.update()
     return torch.stack([loss.detach() * len(labels), (logits.argmax(1) == labels).sum()])

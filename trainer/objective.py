@@ -17,16 +17,20 @@ from typing import Any
 import numpy.typing as npt
 
 from hpsearch import typed_yaml
-from hpsearch.contract import Config, Description, Report, Trial
-from hpsearch.errors import RecipeError
+from hpsearch.contract import Config, Description, Report, Trial, Value
+from hpsearch.errors import Problem, RecipeError
 from hpsearch.typed_yaml import Document, Typed
 from trainer import checkpoint, data, recipe, splits
 from trainer.batches import Shape, Split
-from trainer.loop import Run, check_batch_size, check_fit, fit, start
+from trainer.blocks import NonNegative
+from trainer.loop import Run, check_fit, check_images, fit, start
 from trainer.overrides import check_names, parameters, with_overrides
 from trainer.precision import choose, describe_device, find_device, supported
 from trainer.recipe import Recipe
-from trainer.schedules import NonNegative
+from trainer.techniques import techniques, without
+
+TECHNIQUE = "technique."
+"""Before the name of a technique (``trainer.techniques``): a parameter that leaves it out where it is false."""
 
 METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second"]
 
@@ -52,7 +56,7 @@ def train(trial: Trial) -> Iterator[Report]:
     device = find_device(trial.device)
     images = splits.on_device(arrays, device)
     classes = 1 + max(int(arrays[f"{name}_labels"].max()) for name in images)
-    run = start(chosen, trial.seed, device, images["train"].shape, classes)
+    run = start(chosen, trial.seed, device, images["train"], classes)
     if trial.checkpoint is not None:
         with suppress(RecipeError):  # damaged, or the recipe has changed since: start over
             checkpoint.restore(run, trial.checkpoint)
@@ -88,7 +92,7 @@ def describe(settings: Mapping[str, Any]) -> Description:
     }
     return Description(
         facts=facts | _device_facts(chosen),
-        parameters=parameters(chosen),
+        parameters=_parameters(chosen),
         metrics=METRICS,
         epochs=chosen.epochs,
         check=check,
@@ -103,9 +107,22 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     """
     parsed = _settings(settings)
     chosen = recipe.load(parsed.recipe)
-    check_names(config, parameters(chosen), "parameter")
+    check_names(config, _parameters(chosen), "parameter")
     given = {} if parsed.data is None else {"data.name": parsed.data}
-    return with_overrides(chosen, {**given, **config})
+    left_out = [name.removeprefix(TECHNIQUE) for name, kept in config.items() if _is_switch(name, kept) and not kept]
+    values = {name: value for name, value in config.items() if not name.startswith(TECHNIQUE)}
+    return with_overrides(without(chosen, left_out), {**given, **values})
+
+
+def _parameters(chosen: Recipe) -> dict[str, Value | None]:
+    """Return what a search may set: the recipe's values, and a switch for each technique that it uses."""
+    return parameters(chosen) | {TECHNIQUE + name: True for name in techniques(chosen)}
+
+
+def _is_switch(name: str, value: Value) -> bool:
+    if name.startswith(TECHNIQUE) and not isinstance(value, bool):
+        raise RecipeError(Problem("a technique is used or not", key=name, got=repr(value), allowed="true or false"))
+    return name.startswith(TECHNIQUE)
 
 
 def _settings(settings: Mapping[str, Any]) -> Settings:
@@ -140,7 +157,7 @@ def _check(settings: Mapping[str, Any], source: data.Source) -> Callable[[Config
     def check(config: Config) -> None:
         chosen = recipe_for(settings, config)
         check_fit(chosen, Shape(*source.shape))
-        check_batch_size(chosen, _training_images(chosen, source))
+        check_images(chosen, _training_images(chosen, source))
 
     return check
 

@@ -9,8 +9,8 @@ from hpsearch import typed_yaml
 from hpsearch.contract import Value
 from hpsearch.errors import InputError, Problem, RecipeError, listed, nearest
 from hpsearch.typed_yaml import Document, Typed
-from trainer.recipe import Count, Positive, Recipe
-from trainer.schedules import NonNegative
+from trainer.blocks import Count, NonNegative, Positive
+from trainer.recipe import Recipe
 
 
 class _Shape(Typed):
@@ -39,7 +39,7 @@ def parameters(recipe: Recipe) -> dict[str, Value | None]:
     }
     if schedule.lr.peak_epochs is not None:
         found["schedule.peak_epochs"] = schedule.lr.peak_epochs
-    return found | _leaves(recipe.model_dump(exclude={"about", "data", "schedule", "expect"}))
+    return found | _leaves(recipe.model_dump(exclude={"about", "post", "data", "schedule", "expect", "evidence"}))
 
 
 def with_overrides(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

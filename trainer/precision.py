@@ -1,21 +1,28 @@
 """Which number format a run computes in, what the device can do, and what to do where it cannot.
 
-Parameters, optimiser and batch-norm statistics are always fp32; the policies differ in what convolutions and the linear
-layer compute in (autocast). fp16 needs its gradients scaled up: the loss is multiplied by the batch size, as the summed
-loss of the series does by itself.
+Parameters, optimiser and batch-norm statistics are fp32, and the policies differ in what convolutions and the linear
+layer compute in (autocast); only fp16_whole, the way of the series, keeps the parameters, too, in fp16. fp16 needs its
+gradients scaled up: the loss is multiplied by the batch size, as the summed loss of the series does by itself.
 """
 
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from hpsearch.devices import check_kernels
 from hpsearch.errors import DeviceError, Problem
-from trainer.recipe import Precision
+from trainer.blocks import Precision
+from trainer.models.norm import BatchNorm
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-_FALLBACKS: dict[Precision, tuple[Precision, ...]] = {"fp32": (), "bf16": ("fp16",), "fp16": ("bf16",)}
+_FALLBACKS: dict[Precision, tuple[Precision, ...]] = {
+    "fp32": (),
+    "bf16": ("fp16",),
+    "fp16": ("bf16",),
+    "fp16_whole": ("bf16",),  # not as a whole: updates are lost in the 8 bits of a bf16 parameter
+}
 _BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
@@ -37,7 +44,7 @@ def gpu_precisions(capability: tuple[int, int]) -> frozenset[Precision]:
     """Return the fast formats of an NVIDIA GPU: fp16 from Pascal (5.3), bf16 from Ampere (8.0) on."""
     found: set[Precision] = {"fp32"}
     if capability >= (5, 3):
-        found.add("fp16")
+        found |= {"fp16", "fp16_whole"}
     if capability >= (8, 0):
         found.add("bf16")
     return frozenset(found)
@@ -60,6 +67,27 @@ def _cpu_flags() -> frozenset[str]:
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context in which a network computes in ``precision``."""
     return torch.autocast(device.type, dtype=_DTYPES.get(precision, torch.bfloat16), enabled=precision in _DTYPES)
+
+
+def loss_scale(precision: Precision, batch_size: int) -> float:
+    """Return the factor on the mean loss that keeps small gradients above the least number of the format."""
+    return batch_size if precision in ("fp16", "fp16_whole") else 1
+
+
+def as_input(images: Tensor, precision: Precision) -> Tensor:
+    """Return normalised ``images`` in the format that a network of this precision takes."""
+    return images.half() if precision == "fp16_whole" else images
+
+
+def to_precision(network: nn.Module, precision: Precision) -> nn.Module:
+    """Bring the parameters of a fresh ``network`` to the format they are kept in."""
+    if precision != "fp16_whole":
+        return network
+    network.half()
+    for module in network.modules():
+        if isinstance(module, BatchNorm) and module.precision == "fp32":
+            module.float()
+    return network
 
 
 def find_device(name: str) -> torch.device:

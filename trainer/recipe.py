@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field
@@ -10,97 +10,33 @@ from pydantic import Field
 from hpsearch import typed_yaml
 from hpsearch.errors import Problem, RecipeError, listed, nearest
 from hpsearch.typed_yaml import Document, Typed, wrong
+from trainer.blocks import (
+    Augment,
+    Average,
+    Count,
+    Data,
+    Evidence,
+    Expect,
+    Model,
+    Optimizer,
+    Precision,
+    Share,
+    Stop,
+    Views,
+)
 from trainer.schedules import Schedules
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 BatchSize = Annotated[int, Field(ge=2)]  # batch norm has no variance of one image to divide by
-Size = Annotated[int, Field(ge=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-_PER_CHANNEL = Field(strict=False, min_length=1, max_length=4)
-Precision = Literal["fp32", "bf16", "fp16"]
 
 FOLDER = Path(__file__).parent / "recipes"
-
-
-class Data(Typed):
-    """Which images, and how they are normalised."""
-
-    name: str
-    """Name of a data set (``trainer.data.NAMES``)."""
-    held_out: Count
-    """Training images held out to judge a setting by."""
-    train_images: Count | None
-    """How many of the others to train on; null = all."""
-    mean: Annotated[tuple[Finite, ...], _PER_CHANNEL]
-    """Mean pixel of each channel, on 0 to 255."""
-    std: Annotated[tuple[Positive, ...], _PER_CHANNEL]
-    """Standard deviation of each channel, on 0 to 255."""
-
-    def model_post_init(self, _: Any) -> None:
-        """Refuse a mean and a deviation for different numbers of channels."""
-        if len(self.mean) != len(self.std):
-            raise wrong("mean and std need one value for each channel", "std", got=list(self.std))
-
-
-class Model(Typed):
-    """The network."""
-
-    name: Literal["resnet9"]
-    width: Count
-    """Channels after the first convolution; the later layers are multiples of it."""
-    logit_scale: Positive
-    """Factor on the last layer's output."""
-
-
-class Optimizer(Typed):
-    """The update rule; its learning rate, weight decay and momentum are schedules."""
-
-    name: Literal["sgd_nesterov"]
-    velocity: Literal["torch", "scaled"]
-    """Whether the velocity sums gradients (torch) or steps, which hold the learning rate of their time (scaled)."""
-
-
-class Augment(Typed):
-    """Random changes to the training images; 0 and false turn one off."""
-
-    crop_padding: Size
-    """Pixels of reflected border from which a crop of the original size is taken."""
-    flip: bool
-    """Mirror half of the images."""
-    cutout: Size
-    """Side in pixels of a square inside the image that is set to the mean colour."""
-
-
-class Stop(Typed):
-    """When a run ends before its schedule does; null turns a rule off."""
-
-    loss_bound: Positive
-    """Training loss in nats per image above which the run has diverged."""
-    target_accuracy: Annotated[float, Field(gt=0, le=1)] | None
-    """Held-out accuracy at which the run has what it wanted."""
-    patience: Count | None
-    """Epochs without a lower held-out loss after which the run makes no progress."""
-    max_seconds: Positive | None
-    """Seconds of training, counted at the end of each epoch."""
-
-
-class Expect(Typed):
-    """What the recipe is known to reach."""
-
-    metric: Literal["val_accuracy", "test_accuracy"]
-    low: Annotated[float, Field(ge=0, le=1)]
-    high: Annotated[float, Field(ge=0, le=1)]
-    runs: Count
-    """How many runs the range comes from."""
-    device: str
-    source: str
 
 
 class Recipe(Typed):
     """Every value of a training run."""
 
     about: str
+    post: str | None
+    """Its row in the series ("4 backbone", "8.3"), if it has one."""
     data: Data
     model: Model
     epochs: Count
@@ -109,22 +45,46 @@ class Recipe(Typed):
     """Whether the last batch of an epoch is left out when it is not full."""
     schedule: Schedules
     optimizer: Optimizer
+    label_smoothing: Share
+    """Share of the loss that is the mean of -log p over all classes."""
     augment: Augment
+    average: Average | None
+    test_time: Views
+    """Whether a test image is judged as it is, or by the mean logits of it and its mirror image (flip), or of these
+    and their copies shifted by a pixel (crops)."""
     precision: Precision
-    """What the network computes in where the device can; parameters and batch norm stay fp32."""
+    """What the network computes in where the device can; parameters and batch norm stay fp32, except for fp16_whole."""
     stop: Stop
     expect: Expect
+    evidence: Annotated[tuple[Evidence, ...], Field(strict=False)]
 
     def model_post_init(self, _: Any) -> None:
-        """Refuse a schedule that goes on after the last epoch."""
+        """Refuse a schedule that goes on after the last epoch, and parts of a batch that are not equal."""
         end = self.schedule.lr.epochs[-1]
         if end > self.epochs * (1 + 1e-9):
             raise wrong("the learning rate's last knot lies after the last epoch", "epochs", got=self.epochs)
+        self._check_splits()
+        if self.optimizer.muon and self.model.name != "resnet9":
+            what = "muon rescales filters, which is free only where a norm follows each of them"
+            raise wrong(what, "optimizer", "muon", got=f"a {self.model.name}", allowed="null, or the model resnet9")
+
+    def _check_splits(self) -> None:
+        splits, at = self.model.norm.splits, ("model", "norm", "splits")
+        if splits == 1:
+            return
+        if self.batch_size % splits or self.batch_size == splits:
+            allowed = f"a divisor of {self.batch_size} (batch_size) that leaves at least 2 images in each part"
+            raise wrong("a batch cannot be split into so many equal parts", *at, got=splits, allowed=allowed)
+        if not self.drop_last:
+            hint = "set drop_last: true"
+            raise wrong("a last batch that is not full cannot be split like the others", *at, got=splits, hint=hint)
 
     def at_length(self, epochs: int) -> Self:
-        """Return the same recipe with its whole schedule stretched or shrunk to ``epochs``."""
-        schedule = self.schedule.stretched(epochs / self.epochs)
-        return self.model_copy(update={"epochs": epochs, "schedule": schedule})
+        """Return the same recipe with its whole schedule, and the memory of its average, brought to ``epochs``."""
+        factor = epochs / self.epochs
+        average = self.average and self.average.model_copy(update={"momentum": self.average.momentum ** (1 / factor)})
+        update = {"epochs": epochs, "schedule": self.schedule.stretched(factor), "average": average}
+        return self.model_copy(update=update)
 
     def to_yaml(self) -> str:
         """Return the text of a recipe file with these values."""

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from hpsearch.typed_yaml import Typed, wrong
+from trainer.blocks import NonNegative
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _List = Field(strict=False, min_length=1)  # YAML has lists, a frozen value wants tuples
 
 

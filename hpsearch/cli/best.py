@@ -51,15 +51,22 @@ def best(
 
 def _recipe(study: Study, setting: Setting) -> str:
     """Return the recipe file of a trial of the built-in trainer, which says where it comes from and what it reached."""
+    from trainer.blocks import Expect
     from trainer.objective import recipe_for
-    from trainer.recipe import Expect
 
     recipe = recipe_for(study.space.train.settings, setting.config)
-    reached = setting.metrics["val_accuracy"]
-    source = f"trial {setting.trial_id} of the study {study.name}, the best of {len(study.history)}, so it flatters"
-    expect = Expect(metric="val_accuracy", low=reached, high=reached, runs=1, device="as in the study", source=source)
+    expect = Expect(
+        metric="val_accuracy",
+        accuracy=setting.metrics["val_accuracy"],
+        std=None,
+        target=None,
+        seconds=None,
+        runs=1,
+        device="as in the study",
+        source=f"trial {setting.trial_id} of the study {study.name}, the best of {len(study.history)}, so it flatters",
+    )
     about = f"{recipe.about}; the best setting of the study {study.name}"
-    return recipe.model_copy(update={"about": about, "expect": expect}).to_yaml()
+    return recipe.model_copy(update={"about": about, "post": None, "expect": expect, "evidence": ()}).to_yaml()
 
 
 def _write(file: Path, text: str) -> None:

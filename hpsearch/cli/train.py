@@ -37,7 +37,7 @@ def train(
     try:
         for report in train_final(chosen, source, seed, device, save):
             last = dict(report)
-            console.say(_line(last, chosen.epochs))
+            console.say(epoch_line(last, chosen.epochs))
     except OSError as cause:
         raise RecipeError(Problem(f"cannot write the model: {cause.strerror}", key="--save", got=str(save))) from cause
     if last.get("diverged"):
@@ -47,7 +47,7 @@ def train(
         console.say(f"model: {save}")
 
 
-def _line(report: dict[str, object], epochs: int) -> str:
+def epoch_line(report: dict[str, object], epochs: int) -> str:
     """Return one line for an epoch."""
     names = ("train_loss", "train_accuracy", "learning_rate", "images_per_second", "test_accuracy")
     metrics = [(name, value) for name in names if isinstance(value := report.get(name), float)]

@@ -17,7 +17,7 @@ from trainer.recipe import Recipe
 
 
 def begin(recipe: Recipe, splits: Mapping[str, Split], seed: int = 0) -> Run:
-    return start(recipe, seed, CPU, splits["train"].shape, 10)
+    return start(recipe, seed, CPU, splits["train"], 10)
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
@@ -41,7 +41,7 @@ def test_a_resumed_run_is_the_straight_run(
         del report["images_per_second"], report["seconds"]
     assert seen == expected
     assert np.array_equal(weights(resumed.network), weights(straight.network))
-    for ours, theirs in zip(resumed.optimizer.velocities, straight.optimizer.velocities, strict=True):
+    for ours, theirs in zip(resumed.update.state(), straight.update.state(), strict=True):
         assert torch.equal(ours, theirs)
     assert resumed.progress.best_loss == straight.progress.best_loss
     assert resumed.progress.seconds > first.progress.seconds > 0

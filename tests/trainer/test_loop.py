@@ -13,6 +13,7 @@ from trainer import augment
 from trainer.batches import Normalizer, Split, batch_slices
 from trainer.evaluate import evaluate
 from trainer.loop import Run, fit, start
+from trainer.models.norm import BatchNorm
 from trainer.overrides import with_overrides
 from trainer.recipe import Precision, Recipe
 
@@ -20,7 +21,7 @@ Splits = Mapping[str, Split]
 
 
 def begin(recipe: Recipe, splits: Splits, seed: int = 0, **changes: Any) -> Run:
-    return start(with_overrides(recipe, changes), seed, CPU, splits["train"].shape, 10)
+    return start(with_overrides(recipe, changes), seed, CPU, splits["train"], 10)
 
 
 def run_all(run: Run, splits: Splits) -> list[dict[str, Any]]:
@@ -104,7 +105,7 @@ def test_the_score_is_plain_cross_entropy_in_evaluation_mode(tiny: Recipe, split
     run = begin(tiny, splits, epochs=2)
     run_all(run, splits)
     normalize, val = Normalizer(tiny.data.mean, tiny.data.std, CPU), splits["val"]
-    score = evaluate(run.network, val, normalize, "fp32")
+    score = evaluate(run.network, val, normalize, "fp32", "none")
     assert run.network.training
     logits = run.network.eval()(normalize(val.pixels)).detach().double().numpy()
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
@@ -135,9 +136,7 @@ def test_an_explosion_ends_the_epoch_it_happens_in(
 
 def test_a_network_that_is_lost_only_in_evaluation_has_diverged(tiny: Recipe, splits: Splits) -> None:
     run = begin(tiny, splits)
-    next(module for module in run.network.modules() if isinstance(module, torch.nn.BatchNorm2d)).running_mean[0] = (
-        math.nan
-    )
+    next(module for module in run.network.modules() if isinstance(module, BatchNorm)).running_mean[0] = math.nan
     (report,) = run_all(run, splits)
     assert report["diverged"] is True
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.optim import NesterovSGD
+from trainer.optim.nesterov import NesterovSGD
 from trainer.schedules import Schedule
 
 STEPS = 40
@@ -29,7 +29,8 @@ def ours(velocity: Literal["torch", "scaled"], rates: Rates, loss_scale: float =
     parameters = [torch.tensor(START[:2]).requires_grad_(), torch.tensor(START[2:]).reshape(3, 1).requires_grad_()]
     optimizer = NesterovSGD(parameters, velocity)
     for step in range(STEPS):
-        optimizer.zero_grad()
+        for parameter in parameters:
+            parameter.grad = None
         w = torch.cat([parameter.flatten() for parameter in parameters])
         (loss_scale * (torch.tensor(CURVATURE) * w**2).sum() / 2).backward()
         optimizer.step(rates(step), WEIGHT_DECAY, MOMENTUM, loss_scale)

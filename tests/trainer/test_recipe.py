@@ -26,16 +26,38 @@ def test_post_4_in_numbers(post4: Recipe) -> None:
         "schedule.peak_epochs": 5,
         "model.name": "resnet9",
         "model.width": 64,
+        "model.downsample": "pool",
+        "model.extra": "none",
+        "model.residual": "L1+L3",
+        "model.whitening": None,
+        "model.activation": "relu",
+        "model.celu_alpha": None,
+        "model.norm.scale": "ones",
+        "model.norm.splits": 1,
+        "model.norm.momentum": 0.1,
+        "model.norm.epsilon": 1e-5,
+        "model.norm.precision": "fp32",
+        "model.head": "max",
+        "model.linear_bias": False,
         "model.logit_scale": 0.125,
+        "model.filters": "default",
         "epochs": 24,
         "batch_size": 512,
         "drop_last": False,
         "optimizer.name": "sgd_nesterov",
         "optimizer.velocity": "scaled",
+        "optimizer.norm_bias_lr": 1.0,
+        "optimizer.norm_bias_weight_decay": 1.0,
+        "optimizer.muon": None,
+        "label_smoothing": 0.0,
         "augment.crop_padding": 4,
         "augment.flip": True,
+        "augment.alternate": False,
         "augment.cutout": 8,
-        "precision": "fp16",
+        "augment.groups": None,
+        "average": None,
+        "test_time": "none",
+        "precision": "fp16_whole",
         "stop.loss_bound": 20.0,
         "stop.target_accuracy": None,
         "stop.patience": None,
@@ -78,23 +100,43 @@ def test_an_unknown_recipe_gets_the_nearest_name() -> None:
     assert "digits_quickstart" in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "key", "stands_at", "said"),
-    [
-        ("batch_size: 512", "batchsize: 512", "batchsize", "batch_size: 512", "did you mean 'batch_size'"),
-        ("width: 64", "width: 64.5", "model.width", "width: 64", "64.5"),
-        ("cutout: 8", "cutout: -1", "augment.cutout", "cutout: 8", "-1"),
-        ("velocity: scaled", "velocity: scale", "optimizer.velocity", "velocity", "did you mean 'scaled'"),
-        ("[0.0, 0.4, 0.0]", "[0.0, 0.4]", "schedule.lr.values", "lr: {", "one value for each knot"),
-        ("epochs: [0, 5, 24]", "epochs: [0, 5, 25]", "epochs", "epochs: 24", "after the last epoch"),
-        ("[62.99, 62.09, 66.70]", "[62.99, 62.09]", "data.std", "std:", "for each channel"),
-        ("precision: fp16", "precision: fp17", "precision", "precision:", "fp16"),
-    ],
-)
+WRONG = [
+    # (recipe, text, what a user makes of it, key of the problem, text at its line, part of what is said)
+    ("post4_resnet9", "batch_size: 512", "batchsize: 512", "batchsize", "batch_size:", "did you mean 'batch_size'"),
+    ("post4_resnet9", "width: 64", "width: 64.5", "model.width", "width: 64", "64.5"),
+    ("post4_resnet9", "cutout: 8", "cutout: -1", "augment.cutout", "cutout: 8", "-1"),
+    ("post4_resnet9", "velocity: scaled", "velocity: scale", "optimizer.velocity", "velocity", "did you mean 'scaled'"),
+    ("post4_resnet9", "[0.0, 0.4, 0.0]", "[0.0, 0.4]", "schedule.lr.values", "lr: {", "one value for each knot"),
+    ("post4_resnet9", "[0, 5, 24]", "[0, 5, 25]", "epochs", "epochs: 24", "after the last epoch"),
+    ("post4_resnet9", "[62.99, 62.09, 66.70]", "[62.99, 62.09]", "data.std", "std:", "for each channel"),
+    ("post4_resnet9", "fp16_whole", "fp16_hole", "precision", "precision: fp16", "did you mean 'fp16_whole'"),
+    ("post4_resnet9", "name: resnet9", "name: resnet", "model.name", "name: resnet9", "did you mean 'resnet9'"),
+    ("post4_resnet9", "name: resnet9", "depth: 9", "model.name", "model:", "dawn, resnet9"),
+    ("post4_resnet9", "name: resnet9", "name: dawn", "model.widths", "widths:", "unknown key 'widths'"),
+    ("post4_resnet9", "residual: L1", "residuals: L1", "model.residuals", "residual:", "did you mean 'residual'"),
+    ("post4_resnet9", "residual: L1+L3", "residual: L3+L1", "model.residual", "residual:", "L2, L3, L1+L2, L1+L3"),
+    ("post4_resnet9", "[2, 4, 8]", "[2, 4]", "model.widths", "widths:", "too short"),
+    ("post4_resnet9", "activation: relu", "activation: celu", "model.celu_alpha", "celu_alpha:", "celu needs an alpha"),
+    ("post4_resnet9", "celu_alpha: null", "celu_alpha: 0.1", "model.celu_alpha", "celu_alpha:", "relu needs no alpha"),
+    ("post4_resnet9", "splits: 1,", "splits: 16,", "model.norm.splits", "norm:", "drop_last: true"),
+    ("post8_09_flip_test", "splits: 16", "splits: 24", "model.norm.splits", "norm:", "a divisor of 512 (batch_size)"),
+    ("post8_09_flip_test", "splits: 16", "splits: 512", "model.norm.splits", "norm:", "at least 2 images"),
+    ("post8_09_flip_test", "batch_size: 512", "batch_size: 500", "model.norm.splits", "norm:", "a divisor of 500"),
+    ("post8_09_flip_test", "flip: true, alternate: false", "flip: false, alternate: true", "augment.alternate",
+     "augment:", "flip: true"),
+    ("post8_09_flip_test", "images: 10000", "images: 0", "model.whitening.images", "whitening:", "greater than"),
+    ("post8_09_flip_test", "images: 10000", "image: 1", "model.whitening.image", "whitening:", "did you mean 'images'"),
+    ("post8_09_flip_test", "{every: 5, momentum: 0.99}", "0.99", "average", "average:", "a mapping"),
+    ("post8_09_flip_test", "test_time: flip", "test_time: flips", "test_time", "test_time:", "did you mean 'flip'"),
+    ("post1_baseline", "branches: true", "branch: true", "model.branch", "branches:", "did you mean 'branches'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "old", "new", "key", "stands_at", "said"), WRONG)
 def test_a_wrong_value_is_shown_where_it_stands(
-    old: str, new: str, key: str, stands_at: str, said: str, tmp_path: Path
+    name: str, old: str, new: str, key: str, stands_at: str, said: str, tmp_path: Path
 ) -> None:
-    text = (FOLDER / "post4_resnet9.yaml").read_text()
+    text = (FOLDER / f"{name}.yaml").read_text()
     assert text.count(old) == 1
     file = tmp_path / "wrong.yaml"
     file.write_text(text.replace(old, new))

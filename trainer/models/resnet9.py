@@ -1,65 +1,56 @@
-"""ResNet-9: the network that post 4 of "How to Train Your ResNet" (D. Page, 2018) arrives at."""
+"""The backbone that post 4 of "How to Train Your ResNet" (D. Page, 2018) searches over, and what post 8 makes of it."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-class ConvNorm(nn.Module):
-    """3x3 convolution, batch norm, ReLU and, if asked for, 2x2 max pooling, at torch's default initialisation.
-
-    The pooling comes before the ReLU: both orders compute the same values and gradients, because ReLU is monotone, and
-    this one applies it to a quarter of the pixels.
-    """
-
-    def __init__(self, inputs: int, outputs: int, pool: bool = False) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-        self.pool = pool
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (n, inputs, h, w) to (n, outputs, h, w), or to half the height and width."""
-        x = self.norm(self.conv(x))
-        if self.pool:
-            x = F.max_pool2d(x, 2)
-        return F.relu(x, inplace=True)
-
-
-class Residual(nn.Module):
-    """x + f(x), with f two ConvNorm of the same width."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(ConvNorm(channels, channels), ConvNorm(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (n, channels, h, w) to the same shape."""
-        out: Tensor = x + self.branch(x)
-        return out
+from trainer.blocks import ResNet9 as Spec
+from trainer.blocks import Stages
+from trainer.models.layers import Activation, ConvNorm, Head, Residual, pass_inputs_on
+from trainer.models.whitening import Whitening
 
 
 class ResNet9(nn.Module):
-    """Eight convolutions, two of them pairs in a residual block, global max pooling and a linear layer without bias.
+    """A stem, three stages that each halve the image, and a head.
 
-    ``width`` is 64 in post 4 (6.6 million parameters, 0.38 billion multiply-adds per 32x32 image).
+    With width 64, widths 2, 4, 8 and residual blocks in L1 and L3 this is the ResNet-9 of post 4: 6.6 million
+    parameters, 0.38 billion multiply-adds per 32x32 image.
     """
 
-    def __init__(self, channels: int, classes: int, width: int, logit_scale: float) -> None:
+    def __init__(self, channels: int, classes: int, spec: Spec) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            ConvNorm(channels, width),
-            ConvNorm(width, 2 * width, pool=True),
-            Residual(2 * width),
-            ConvNorm(2 * width, 4 * width, pool=True),
-            ConvNorm(4 * width, 8 * width, pool=True),
-            Residual(8 * width),
-            nn.AdaptiveMaxPool2d(1),
-            nn.Flatten(),
-        )
-        self.linear = nn.Linear(8 * width, classes, bias=False)
-        self.logit_scale = logit_scale
+        self.stem, width = _stem(channels, spec)
+        layers: list[nn.Module] = []
+        for stage, multiple in zip(("L1", "L2", "L3"), spec.widths, strict=True):
+            layers += _stage(width, multiple * spec.width, stage, spec)
+            width = multiple * spec.width
+        self.stages = nn.Sequential(*layers)
+        self.head = Head(width, classes, spec.head == "concat", spec.linear_bias, spec.logit_scale)
+        if spec.filters == "dirac":
+            pass_inputs_on(self.stages)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (n, channels, h, w), at least 8x8, to logits (n, classes)."""
-        logits: Tensor = self.linear(self.layers(images))
-        return logits * self.logit_scale
+        logits: Tensor = self.head(self.stages(self.stem(images)))
+        return logits
+
+
+def _stem(channels: int, spec: Spec) -> tuple[nn.Sequential, int]:
+    """Return the first layers and their number of output channels."""
+    if spec.whitening is None:
+        return nn.Sequential(ConvNorm(channels, spec.width, spec)), spec.width
+    whitening = Whitening(channels, spec.whitening)
+    if spec.whitening.mix:
+        return nn.Sequential(whitening, ConvNorm(whitening.outputs, spec.width, spec, kernel=1)), spec.width
+    return nn.Sequential(whitening, Activation(spec)), whitening.outputs
+
+
+def _stage(inputs: int, outputs: int, stage: str, spec: Spec) -> list[nn.Module]:
+    layers: list[nn.Module] = [ConvNorm(inputs, outputs, spec, downsample=spec.downsample)]
+    if _has(spec.extra, stage):
+        layers.append(ConvNorm(outputs, outputs, spec))
+    if _has(spec.residual, stage):
+        layers.append(Residual(outputs, spec))
+    return layers
+
+
+def _has(stages: Stages, stage: str) -> bool:
+    return stage in stages.split("+")

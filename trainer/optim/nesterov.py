@@ -28,23 +28,20 @@ class NesterovSGD:
     def step(self, lr: float, weight_decay: float, momentum: float, loss_scale: float = 1.0) -> None:
         """Update every parameter in place from its gradient of ``loss_scale`` times the mean loss.
 
-        The gradients are used up: their memory holds the step that was taken.
+        The gradients are used up: their memory holds the step that was taken. The scale is taken out together with the
+        rate, not before it, because the gradient of a mean loss is too small for fp16; so the velocity of "torch" sums
+        scaled gradients, and ``loss_scale`` must stay the same from step to step.
         """
+        if not self.parameters:
+            return
         steps = [_gradient(parameter) for parameter in self.parameters]
-        if loss_scale != 1:
-            torch._foreach_div_(steps, loss_scale)
-        torch._foreach_add_(steps, self.parameters, alpha=weight_decay)
+        torch._foreach_add_(steps, self.parameters, alpha=weight_decay * loss_scale)
         if self.scaled:
-            torch._foreach_mul_(steps, lr)
+            torch._foreach_mul_(steps, lr / loss_scale)
         torch._foreach_mul_(self.velocities, momentum)
         torch._foreach_add_(self.velocities, steps)
         torch._foreach_add_(steps, self.velocities, alpha=momentum)
-        torch._foreach_add_(self.parameters, steps, alpha=-1 if self.scaled else -lr)
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+        torch._foreach_add_(self.parameters, steps, alpha=-1 if self.scaled else -lr / loss_scale)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""The update rules and how a network's parameters are divided among them."""
