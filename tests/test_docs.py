@@ -10,6 +10,7 @@ import typer.main
 
 from hpsearch.cli.app import app
 from hpsearch.cli.plan import overrides, plan_file
+from hpsearch.space.grid import combinations
 from hpsearch.space.load import load
 from tests.cli.command import hpsearch
 
@@ -93,5 +94,16 @@ def test_links_inside_the_project_lead_somewhere():
 
 
 def test_shipped_spaces_load():
-    for name in ("wd_lr", "wd_lr_cpu", "quickstart"):
+    for name in ("wd_lr", "wd_lr_cpu", "quickstart", "architecture"):
         assert load(name).space.goal
+
+
+def test_the_architecture_search_is_that_of_post_4(cifar_folder):
+    """15 networks at two lengths: nothing, or layers of one kind on one, two or three of the stages."""
+    plan, _ = plan_file("architecture", overrides(data=cifar_folder))
+    found = combinations(plan.space.parameters)
+    added = [(config["model.residual"], config.get("model.extra", "none"), config["epochs"]) for config in found]
+    stages = ["L1", "L2", "L3", "L1+L2", "L1+L3", "L2+L3", "L1+L2+L3"]
+    networks = [("none", "none"), *(("none", some) for some in stages), *((some, "none") for some in stages)]
+    assert added == [(*network, epochs) for network in networks for epochs in (20, 22)]
+    assert plan.space.budget.trials == 10 * len(found)

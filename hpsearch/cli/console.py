@@ -129,13 +129,16 @@ def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[P
 def closing(folder: Path, search: "Search") -> None:
     """Say what came out and what can be done next."""
     from hpsearch.analysis.summary import summarise
+    from hpsearch.cli.settings_table import print_settings
     from hpsearch.cli.studies import print_summary
     from hpsearch.store.reader import open_study
 
     name, results = folder.name, folder.parent
     out.print()
-    summary = summarise(open_study(results, name))
+    study = open_study(results, name)
+    summary = summarise(study)
     print_summary(summary, top=3)
+    print_settings(study, top=3)
     if search.target_reached:
         say(f"\nthe target of {search.space.objective.metric} is reached")
     elif search.budget.out_of_time:

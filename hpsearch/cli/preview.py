@@ -18,9 +18,19 @@ from hpsearch.runners.search import EPOCHS
 from hpsearch.runners.work import prepare
 from hpsearch.samplers.by_name import make_sampler
 from hpsearch.seeds import derived_seed
+from hpsearch.space.grid import combinations
 from hpsearch.trial import PendingTrial, Status
 
 SUGGESTIONS = 5
+
+
+def grid(plan: Plan) -> dict[str, str]:
+    """How many combinations a grid has, and how often the trials go through it."""
+    space = plan.space
+    if space.sampler.name != "grid":
+        return {}
+    size, trials = len(combinations(space.parameters)), space.budget.trials - len(space.start_with)
+    return {"grid": f"{console.counted(size, 'combination')}; the budget covers them {max(0, trials) / size:.3g} times"}
 
 
 def parameters(plan: Plan) -> Table:

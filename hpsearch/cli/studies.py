@@ -2,9 +2,11 @@
 
 from rich.table import Table
 
+from hpsearch.analysis.repeats import any_repeated, by_setting
 from hpsearch.analysis.summary import Edge, Setting, Summary, summarise
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
+from hpsearch.cli.settings_table import print_settings
 from hpsearch.store.reader import StudyEntry, list_studies, open_study
 from hpsearch.trial import Status
 
@@ -35,11 +37,14 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
     study = open_study(results, name)
     summary = summarise(study)
     if json:
-        console.data(summary.to_json())
+        settings = by_setting(study)
+        repeated = [setting.to_json() for setting in settings] if any_repeated(settings) else []
+        console.data({**summary.to_json(), "settings": repeated})
         return
     goal = {"goal": summary.goal} if summary.goal else {}
     console.facts({"study": summary.name, "state": str(summary.state), **goal})
     print_summary(summary)
+    print_settings(study)
 
 
 def print_summary(summary: Summary, top: int | None = None) -> None:

@@ -20,7 +20,7 @@ def validate(
     from hpsearch.cli import preview
 
     plan, file = planning.plan_file(space, planning.overrides(None, None, data, recipe, set_, seed))
-    console.facts({"space": console.shown(file.absolute()), **console.plan_facts(plan)})
+    console.facts({"space": console.shown(file.absolute()), **console.plan_facts(plan), **preview.grid(plan)})
     console.out.print()
     console.out.print(preview.parameters(plan))
     console.out.print()

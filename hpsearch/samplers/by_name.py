@@ -1,5 +1,7 @@
 """The sampler that a space names."""
 
+from hpsearch.samplers.factorial import FactorialSampler
+from hpsearch.samplers.grid import GridSampler
 from hpsearch.samplers.protocol import Sampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.samplers.start_with import StartWith
@@ -16,6 +18,10 @@ def _by_name(space: Space) -> Sampler:
     match space.sampler.name:
         case "random":
             return RandomSampler(space)
+        case "grid":
+            return GridSampler(space)
+        case "factorial":
+            return FactorialSampler(space)
         case "sobol":
             from hpsearch.samplers.quasi_random import SobolSampler
 

@@ -62,14 +62,18 @@ class Objective(Typed):
 class SamplerSpec(Typed):
     """Who proposes the next setting."""
 
-    name: Literal["random", "sobol", "tpe", "gp"] = "tpe"
+    name: Literal["random", "sobol", "grid", "factorial", "tpe", "gp"] = "tpe"
     startup_trials: int | None = Field(default=None, ge=1)
     """Random trials before the model is used (tpe, gp)."""
+    runs: Literal[8, 16, 32, 64, 128] | None = None
+    """Runs of the design (factorial), 32 if not said."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.startup_trials is not None and self.name in ("random", "sobol"):
+        if self.startup_trials is not None and self.name not in ("tpe", "gp"):
             raise wrong(f"{self.name} has no model to start up", "startup_trials", hint="leave it out, or tpe, gp")
+        if self.runs is not None and self.name != "factorial":
+            raise wrong(f"{self.name} has no design", "runs", hint="leave it out, or factorial")
         return self
 
 

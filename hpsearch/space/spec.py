@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,8 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from hpsearch.contract import Config, Value
 from hpsearch.errors import SpaceError, listed, nearest
 from hpsearch.space.blocks import Budget, Objective, Resources, SamplerSpec, Stopping, Train
+from hpsearch.space.conditions import dependency_order, exists
+from hpsearch.space.factorial import RUNS, factors
+from hpsearch.space.grid import combinations
 from hpsearch.space.parameters import Constant, Parameter, Real
-from hpsearch.space.values import FiniteValue, as_tuple, same
+from hpsearch.space.values import FiniteValue, as_tuple
 from hpsearch.typed_yaml import Document, Typed, parse, wrong
 
 __all__ = ["NAME", "Budget", "Objective", "Resources", "SamplerSpec", "Space", "Stopping", "Train"]
@@ -43,10 +45,14 @@ class Space(Typed):
                 raise wrong(f"'{name}' cannot name a parameter", "parameters", name, allowed=allowed)
             for other, values in parameter.when.items():
                 self._check_condition(name, other, values)
-        self._dependency_order()
+        dependency_order(self.parameters)
         for position, entry in enumerate(self.start_with):
             for name, value in entry.items():
                 self._check_start(position, name, value)
+        if self.sampler.name == "grid":
+            combinations(self.parameters)
+        if self.sampler.name == "factorial":
+            factors(self.parameters, self.sampler.runs or RUNS)
         return self
 
     def _check_condition(self, name: str, other: str, values: tuple[Value, ...]) -> None:
@@ -72,16 +78,6 @@ class Space(Typed):
     def _known(self, name: str) -> dict[str, str | None]:
         return {"allowed": listed(list(self.parameters)), "hint": nearest(name, self.parameters)}
 
-    def _dependency_order(self) -> list[str]:
-        """Return the names so that each follows those of its condition."""
-        graph = {name: list(parameter.when) for name, parameter in self.parameters.items()}
-        try:
-            return list(TopologicalSorter(graph).static_order())
-        except CycleError as cycle:
-            names = cycle.args[1]
-            message = f"conditions that depend on each other: {' -> '.join(names)}"
-            raise wrong(message, "parameters", names[0], "when") from None
-
     @property
     def searched(self) -> list[str]:
         """The names of the parameters that are not constant, in declared order."""
@@ -94,9 +90,9 @@ class Space(Typed):
         order.
         """
         drawn: dict[str, Value] = {}
-        for name in self._dependency_order():
+        for name in dependency_order(self.parameters):
             parameter = self.parameters[name]
-            if all(_holds(drawn.get(other), values) for other, values in parameter.when.items()):
+            if exists(parameter, drawn):
                 drawn[name] = draw(name, parameter)
         return {name: drawn[name] for name in self.parameters if name in drawn}
 
@@ -120,7 +116,3 @@ class Space(Typed):
     def restore(cls, data: Mapping[str, Any]) -> Self:
         """Build a space from what ``dump`` returned; raises SpaceError."""
         return parse(cls, Document(dict(data)), SpaceError)
-
-
-def _holds(value: Value | None, allowed: tuple[Value, ...]) -> bool:
-    return value is not None and any(same(value, one) for one in allowed)

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from hpsearch.contract import Config
 from hpsearch.samplers.by_name import make_sampler
+from hpsearch.space.parameters import Choice, Integer, Parameter, Real
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial, Status
 from tests.samplers.trials import finished, pending
 from tests.space.examples import CONDITIONAL, LR, make_space, parameters
 
-NAMES = ["random", "sobol", "tpe", "gp"]
+OF_RANGES = ["random", "sobol", "tpe", "gp"]
+NAMES = [*OF_RANGES, "grid"]
 LEARNING = ["tpe", "gp"]
 MIXED = {
     "lr": LR,
@@ -31,12 +33,23 @@ MIXED = {
     "momentum": {"type": "constant", "value": 0.9},
 }
 every_sampler = pytest.mark.parametrize("name", NAMES)
+sampler_of_ranges = pytest.mark.parametrize("name", OF_RANGES)
 learning_samplers = pytest.mark.parametrize("name", LEARNING)
 
 
 def space_of(name: str, parameters: dict[str, object] | None = None, **blocks: object) -> Space:
     sampler = {"name": name} | ({"startup_trials": 4} if name in LEARNING else {})
-    return make_space(parameters or MIXED, sampler=sampler, **blocks)
+    space = make_space(parameters or MIXED, **blocks)
+    if name == "grid":
+        space = space.model_copy(update={"parameters": {key: few(one) for key, one in space.parameters.items()}})
+    return Space.restore({**space.dump(), "sampler": sampler})
+
+
+def few(parameter: Parameter) -> Parameter:
+    """Three values of a range, for a sampler that enumerates."""
+    if not isinstance(parameter, Real | Integer):
+        return parameter
+    return Choice(values=tuple({parameter.from_unit(u): None for u in (0.2, 0.5, 0.8)}), when=parameter.when)
 
 
 def objective(config: Config) -> float:
@@ -131,7 +144,7 @@ def test_a_failed_trial_says_nothing(name: str) -> None:
     assert make_sampler(space).suggest(history, [], 7) == make_sampler(space).suggest(without, [], 7)
 
 
-@every_sampler
+@sampler_of_ranges
 def test_the_seed_and_the_number_matter(name: str) -> None:
     one, other = (make_sampler(space_of(name, seed=seed)) for seed in (0, 1))
     assert one.suggest([], [], 0) != other.suggest([], [], 0)
@@ -156,7 +169,7 @@ def test_new_processes_agree() -> None:
     assert found == in_a_new_process("2")
 
 
-@pytest.mark.parametrize("name", ["random", "sobol"])
+@pytest.mark.parametrize("name", ["random", "sobol", "grid"])
 def test_a_sampler_that_does_not_learn_uses_the_number_only(name: str) -> None:
     space = space_of(name)
     sampler, history = make_sampler(space), played(space, 9)
@@ -202,7 +215,7 @@ def test_nothing_finite_is_needed(name: str) -> None:
     check(space, make_sampler(space).suggest(history, [], 8))
 
 
-@every_sampler
+@sampler_of_ranges
 def test_the_first_trials_are_the_users_own(name: str) -> None:
     entries = [{"lr": 1, "width": 4, "drop": 0.3, "depth": 5, "mode": "a"}, {"drop": 0.1 + 0.2, "momentum": 0.9}, {}]
     space = space_of(name, start_with=entries)
@@ -218,7 +231,7 @@ def test_the_first_trials_are_the_users_own(name: str) -> None:
     assert history[1].config == {**draws, "drop": 0.3}
 
 
-@every_sampler
+@sampler_of_ranges
 def test_an_entry_without_effect_is_left_out(name: str) -> None:
     space = space_of(name, CONDITIONAL, start_with=[{"optimizer": "adam", "momentum": 0.5}])
     config = make_sampler(space).suggest([], [], 0)
