@@ -49,7 +49,7 @@ Report = Mapping[str, Any]
 TABLE_KEYS = ("trial_id", "epoch")
 """The columns that the store adds to every table of a report."""
 
-OWN_TABLES = ("trials", "epochs", "work")
+OWN_TABLES = ("trials", "epochs", "work", "effects")
 """What the store keeps under these names is no table of a report."""
 
 RESERVED = ("epoch", "seconds", "diverged", "stop_reason", "device", "note", "tables")

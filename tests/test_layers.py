@@ -47,7 +47,10 @@ def test_a_room_does_not_reach_into_the_others(folder, forbidden):
 
 def test_only_commands_about_recipes_import_the_trainer():
     files = {line.split(" ")[0] for line in offenders("hpsearch", "trainer")}
-    assert files == {f"hpsearch/cli/{name}.py" for name in ("best", "recipes", "train")}
+    assert files == {
+        f"hpsearch/cli/{name}.py"
+        for name in ("ablate", "best", "effects", "recipes", "reproduce_jobs", "reproduce_runs", "train")
+    }
 
 
 def test_the_trainer_uses_only_plain_modules_of_hpsearch():

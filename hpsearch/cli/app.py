@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hpsearch.cli import best, console, recipes, resume, run, studies, train, validate
+from hpsearch.cli import ablate, best, console, recipes, reproduce, resume, run, studies, train, validate
 from hpsearch.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ for command in (
     train.train,
     validate.validate,
     recipes.recipes,
+    reproduce.reproduce,
+    ablate.ablate,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 

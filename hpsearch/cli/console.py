@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from hpsearch.contract import Value
 from hpsearch.errors import InputError
+from hpsearch.space.factorial import described
 from hpsearch.trial import PendingTrial
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
     budget = f"{counted(space.budget.trials, 'trial')}{hours}"
     searched = ", ".join(space.searched) or "nothing"
     objective = f"{space.objective.metric} ({space.objective.mode})"
+    design = {"design": described(space)} if space.sampler.name == "factorial" else {}
     return {
         **({"goal": space.goal} if space.goal else {}),
         "function": plan.space.train.function,
         **plan.description.get("facts", {}),
         "search": f"{space.sampler.name} over {searched} for {objective}; {budget}{stopping}",
+        **design,
     }
 
 
@@ -129,16 +132,14 @@ def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[P
 def closing(folder: Path, search: "Search") -> None:
     """Say what came out and what can be done next."""
     from hpsearch.analysis.summary import summarise
-    from hpsearch.cli.settings_table import print_settings
-    from hpsearch.cli.studies import print_summary
+    from hpsearch.cli.studies import print_found
     from hpsearch.store.reader import open_study
 
     name, results = folder.name, folder.parent
     out.print()
     study = open_study(results, name)
     summary = summarise(study)
-    print_summary(summary, top=3)
-    print_settings(study, top=3)
+    print_found(study, summary, top=3)
     if search.target_reached:
         say(f"\nthe target of {search.space.objective.metric} is reached")
     elif search.budget.out_of_time:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpsearch.contract import Config, Description, Value
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.work import Work, errors_of
+from hpsearch.samplers.factorial import FactorialSampler
 from hpsearch.space.function import Functions, load_function
 from hpsearch.space.load import LoadedSpace, Overrides, check, load, parse_set
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
@@ -48,10 +49,16 @@ def plan_file(name: str, overrides: Overrides) -> tuple[Plan, Path]:
     return _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base), file
 
 
-def record(plan: Plan, file: Path) -> dict[str, Any]:
-    """Return what study.json keeps beside the space: where it came from, and what is needed to go on."""
+def plan_space(space: Space) -> Plan:
+    """Make the plan of a space that is in no file. Raises InputError for everything that the user can mend."""
+    base = Path.cwd()
+    return _plan(LoadedSpace(space, Document(space.dump())), load_function(space.train.function, base), base)
+
+
+def record(plan: Plan, file: Path | None) -> dict[str, Any]:
+    """Return what study.json keeps beside the space: its file if there is one, and what is needed to go on."""
     return {
-        "space_file": file.name,
+        "space_file": file and file.name,
         "function": plan.functions.reference,
         "folder": str(plan.base),
         "seeds": {"study": plan.space.seed},
@@ -132,9 +139,15 @@ def describe(functions: Functions, loaded: LoadedSpace) -> Description:
 
 
 def examples(space: Space) -> Iterator[Config]:
-    """Yield configurations that between them have every setting to start with, end of a range, choice and constant."""
+    """Yield configurations that between them have every setting to start with, end of a range, choice and constant.
+
+    Of a factorial design it is every run, since what it combines is switched off together, too.
+    """
     for entry in space.start_with:
         yield space.config(partial(_chosen, entry))
+    if space.sampler.name == "factorial":
+        yield from FactorialSampler(space).configs
+        return
     for name, parameter in space.parameters.items():
         enabling = {other: values[0] for other, values in parameter.when.items()}
         for value in ends(parameter):

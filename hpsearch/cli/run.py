@@ -25,13 +25,8 @@ def run(
     """Search a space: run its trials, keep everything in results/NAME."""
     from hpsearch.cli import plan as planning
     from hpsearch.cli import session
-    from hpsearch.store.names import check_free, default_name
-    from hpsearch.store.writer import StudyWriter
+    from hpsearch.store.names import default_name
 
     plan, file = planning.plan_file(space, planning.overrides(trials, hours, data, recipe, set_, seed))
     study = name or default_name(results, file.stem)
-    check_free(results, study)
-    with session.engine_for(plan, inline, address, max_concurrent) as engine:
-        shared = session.ready(plan)
-        with StudyWriter.create(results, study, plan.space, planning.record(plan, file)) as store:
-            session.conduct(store, plan, engine, shared, plan.space.budget.hours)
+    session.new_study(plan, file, results, study, inline, address, max_concurrent)

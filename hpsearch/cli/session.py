@@ -3,18 +3,21 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import typer
 
 from hpsearch.cli import console
-from hpsearch.cli.plan import Plan, provenance
+from hpsearch.cli.effects import keep_effects
+from hpsearch.cli.plan import Plan, provenance, record
 from hpsearch.cli.watch import watching
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.engine import Engine, inline, on_ray
 from hpsearch.runners.search import Search
 from hpsearch.runners.work import Arrays, prepare
 from hpsearch.samplers.by_name import make_sampler
+from hpsearch.store.names import check_free
 from hpsearch.store.sessions import FINISHED
 from hpsearch.store.writer import StudyWriter
 
@@ -35,6 +38,26 @@ def ready(plan: Plan) -> Arrays:
     """Load what the trials share."""
     console.waiting("loading the data")
     return prepare(plan.functions, plan.space.train.settings)
+
+
+def new_study(
+    plan: Plan,
+    file: Path | None,
+    results: Path,
+    study: str,
+    run_inline: bool,
+    address: str | None,
+    max_concurrent: int | None,
+) -> None:
+    """Make the study ``study`` in ``results``, from a space ``file`` or none, and conduct its search.
+
+    Raises StudyError where its name is taken, before anything is started.
+    """
+    check_free(results, study)
+    with engine_for(plan, run_inline, address, max_concurrent) as engine:
+        shared = ready(plan)
+        with StudyWriter.create(results, study, plan.space, record(plan, file)) as store:
+            conduct(store, plan, engine, shared, plan.space.budget.hours)
 
 
 def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hours: float | None) -> None:
@@ -62,6 +85,7 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
     if search.error is not None:
         console.aborted(store.folder, search.error)
         raise typer.Exit(ABORTED)
+    keep_effects(store.folder)
     console.closing(store.folder, search)
 
 

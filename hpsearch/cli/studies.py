@@ -5,9 +5,10 @@ from rich.table import Table
 from hpsearch.analysis.repeats import any_repeated, by_setting
 from hpsearch.analysis.summary import Edge, Setting, Summary, summarise
 from hpsearch.cli import console, options
+from hpsearch.cli.effects import effects_json, is_factorial, print_effects
 from hpsearch.cli.options import RESULTS
-from hpsearch.cli.settings_table import print_settings
-from hpsearch.store.reader import StudyEntry, list_studies, open_study
+from hpsearch.cli.settings_table import ROWS, print_settings
+from hpsearch.store.reader import Study, StudyEntry, list_studies, open_study
 from hpsearch.trial import Status
 
 
@@ -39,16 +40,24 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
     if json:
         settings = by_setting(study)
         repeated = [setting.to_json() for setting in settings] if any_repeated(settings) else []
-        console.data({**summary.to_json(), "settings": repeated})
+        console.data({**summary.to_json(), "settings": repeated, "effects": effects_json(study)})
         return
     goal = {"goal": summary.goal} if summary.goal else {}
     console.facts({"study": summary.name, "state": str(summary.state), **goal})
-    print_summary(summary)
-    print_settings(study)
+    print_found(study, summary)
 
 
-def print_summary(summary: Summary, top: int | None = None) -> None:
-    """Print counts, times and the best settings."""
+def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
+    """Print counts and times, and the ``top`` settings or, of a factorial design, its effects."""
+    _print_counts(summary)
+    if is_factorial(study):
+        print_effects(study)
+        return
+    _print_top(summary, top)
+    print_settings(study, top or ROWS)
+
+
+def _print_counts(summary: Summary) -> None:
     counts = "  ".join(f"{status} {count}" for status, count in summary.counts.items() if count) or "none yet"
     pace = "" if summary.trials_per_hour is None else f", {summary.trials_per_hour:.0f} trials an hour"
     saved = f"; early stopping saved {summary.epochs_saved} epochs" if summary.epochs_saved else ""
@@ -61,6 +70,9 @@ def print_summary(summary: Summary, top: int | None = None) -> None:
     )
     for error, count in summary.failures.items():
         console.note(f"{console.counted(count, 'trial')} failed with {error}")
+
+
+def _print_top(summary: Summary, top: int | None) -> None:
     if not summary.top:
         console.say("no trial has run to its end with a value of the objective")
         return

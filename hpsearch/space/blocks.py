@@ -66,7 +66,12 @@ class SamplerSpec(Typed):
     startup_trials: int | None = Field(default=None, ge=1)
     """Random trials before the model is used (tpe, gp)."""
     runs: Literal[8, 16, 32, 64, 128] | None = None
-    """Runs of the design (factorial), 32 if not said."""
+    """Runs of the design (factorial), 32 if it is not said."""
+
+    @property
+    def design_runs(self) -> int:
+        """The runs of a factorial design."""
+        return self.runs or 32
 
     @model_validator(mode="after")
     def _check(self) -> Self:

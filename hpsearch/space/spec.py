@@ -10,7 +10,7 @@ from hpsearch.contract import Config, Value
 from hpsearch.errors import SpaceError, listed, nearest
 from hpsearch.space.blocks import Budget, Objective, Resources, SamplerSpec, Stopping, Train
 from hpsearch.space.conditions import dependency_order, exists
-from hpsearch.space.factorial import RUNS, factors
+from hpsearch.space.factorial import factors
 from hpsearch.space.grid import combinations
 from hpsearch.space.parameters import Constant, Parameter, Real
 from hpsearch.space.values import FiniteValue, as_tuple
@@ -52,7 +52,7 @@ class Space(Typed):
         if self.sampler.name == "grid":
             combinations(self.parameters)
         if self.sampler.name == "factorial":
-            factors(self.parameters, self.sampler.runs or RUNS)
+            factors(self.parameters, self.sampler.design_runs)
         return self
 
     def _check_condition(self, name: str, other: str, values: tuple[Value, ...]) -> None:

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from hpsearch.contract import Config
 from hpsearch.samplers.by_name import make_sampler
-from hpsearch.space.parameters import Choice, Integer, Parameter, Real
+from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial, Status
 from tests.samplers.trials import finished, pending
 from tests.space.examples import CONDITIONAL, LR, make_space, parameters
 
 OF_RANGES = ["random", "sobol", "tpe", "gp"]
-NAMES = [*OF_RANGES, "grid"]
+OF_VALUES = {"grid": 3, "factorial": 2}  # how many values of each parameter they are given here
+NAMES = [*OF_RANGES, *OF_VALUES]
 LEARNING = ["tpe", "gp"]
 MIXED = {
     "lr": LR,
@@ -33,6 +34,7 @@ MIXED = {
     "momentum": {"type": "constant", "value": 0.9},
 }
 every_sampler = pytest.mark.parametrize("name", NAMES)
+sampler_of_any_space = pytest.mark.parametrize("name", [*OF_RANGES, "grid"])
 sampler_of_ranges = pytest.mark.parametrize("name", OF_RANGES)
 learning_samplers = pytest.mark.parametrize("name", LEARNING)
 
@@ -40,16 +42,19 @@ learning_samplers = pytest.mark.parametrize("name", LEARNING)
 def space_of(name: str, parameters: dict[str, object] | None = None, **blocks: object) -> Space:
     sampler = {"name": name} | ({"startup_trials": 4} if name in LEARNING else {})
     space = make_space(parameters or MIXED, **blocks)
-    if name == "grid":
-        space = space.model_copy(update={"parameters": {key: few(one) for key, one in space.parameters.items()}})
+    if name in OF_VALUES:
+        fewer = {key: few(one, OF_VALUES[name]) for key, one in space.parameters.items()}
+        space = space.model_copy(update={"parameters": fewer})
     return Space.restore({**space.dump(), "sampler": sampler})
 
 
-def few(parameter: Parameter) -> Parameter:
-    """Three values of a range, for a sampler that enumerates."""
-    if not isinstance(parameter, Real | Integer):
+def few(parameter: Parameter, count: int) -> Parameter:
+    """At most ``count`` values, for a sampler that enumerates; with two of them, they are there in every trial."""
+    if isinstance(parameter, Constant):
         return parameter
-    return Choice(values=tuple({parameter.from_unit(u): None for u in (0.2, 0.5, 0.8)}), when=parameter.when)
+    units = (0.2, 0.5, 0.8) if isinstance(parameter, Real | Integer) else (0.1, 0.3, 0.6, 0.9)
+    values = tuple({parameter.from_unit(u): None for u in units})
+    return Choice(values=values[:count], when=parameter.when if count > 2 else {})
 
 
 def objective(config: Config) -> float:
@@ -85,7 +90,7 @@ def test_suggestions_lie_in_the_space(name: str) -> None:
         check(space, trial.config)
 
 
-@every_sampler
+@sampler_of_any_space
 def test_conditions_are_respected(name: str) -> None:
     space = space_of(name, CONDITIONAL)
     history = played(space, 12)
@@ -103,7 +108,7 @@ def test_any_parameters_will_do(name: str, found: dict[str, object]) -> None:
         check(space, trial.config)
 
 
-@every_sampler
+@sampler_of_any_space
 def test_ranges_of_one_point(name: str) -> None:
     points = {
         "lr": {"type": "real", "low": 0.1, "high": 0.1, "scale": "log"},
@@ -115,7 +120,7 @@ def test_ranges_of_one_point(name: str) -> None:
         assert {key: trial.config[key] for key in ("lr", "n", "mode")} == {"lr": 0.1, "n": 3, "mode": "only"}
 
 
-@every_sampler
+@sampler_of_any_space
 def test_a_space_of_constants(name: str) -> None:
     space = space_of(name, {"lr": {"type": "constant", "value": 0.1}})
     assert [dict(trial.config) for trial in played(space, 7)] == [{"lr": 0.1}] * 7
@@ -169,7 +174,7 @@ def test_new_processes_agree() -> None:
     assert found == in_a_new_process("2")
 
 
-@pytest.mark.parametrize("name", ["random", "sobol", "grid"])
+@pytest.mark.parametrize("name", ["random", "sobol", "grid", "factorial"])
 def test_a_sampler_that_does_not_learn_uses_the_number_only(name: str) -> None:
     space = space_of(name)
     sampler, history = make_sampler(space), played(space, 9)

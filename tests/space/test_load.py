@@ -163,7 +163,7 @@ def test_the_shipped_spaces_are_valid() -> None:
             "momentum": {"when": {}, "type": "constant", "value": 0.9},
         },
         "objective": {"metric": "val_loss", "mode": "min", "target": None, "bound": None},
-        "sampler": {"name": "tpe", "startup_trials": None},
+        "sampler": {"name": "tpe", "startup_trials": None, "runs": None},
         "stopping": {"rule": "halving", "grace": 0.5},
         "budget": {"trials": 64, "hours": 4},
         "start_with": [{"lr": 0.4, "weight_decay": 5e-4, "batch_size": 512}],

@@ -28,7 +28,7 @@ CASES = [
     ("sampler:", "samplr:", 7, "samplr", "unknown key 'samplr'", None, "goal, train", "'sampler'"),
     ("name: tpe", "nmae: tpe", 7, "sampler.nmae", "unknown key 'nmae'", None, "name, startup_trials", "'name'"),
     ("scale: log", "scal: log", 4, "parameters.lr.scal", "unknown key", None, "low, high, scale, step", "'scale'"),
-    ("name: tpe", "name: tpi", 7, "sampler.name", "allowed values", "tpi", "random, sobol, grid, tpe or gp", "'tpe'"),
+    ("name: tpe", "name: tpi", 7, "sampler.name", "allowed values", "tpi", "grid, factorial, tpe or gp", "'tpe'"),
     ("rule: none", "rule: halvin", 8, "stopping.rule", "allowed values", "halvin", "median or halving", "'halving'"),
     ("scale: log", "scale: lgo", 4, "parameters.lr.scale", "allowed values", "lgo", "linear or log", "'log'"),
     ("type: real", "type: rael", 4, "parameters.lr.type", "allowed values", "rael", "real, integer, choice", "'real'"),
