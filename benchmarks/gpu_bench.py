@@ -66,7 +66,7 @@ class Bench:
             changes = {"epochs": TINY["epochs"], **changes, "batch_size": TINY["batch_size"]}
         if width is not None:
             changes["model.width"] = width
-        if chosen.model.name == "resnet9" and chosen.model.whitening:
+        if chosen.model.whitening:
             there = len(self.dataset.train_images) if images is None else images
             changes["model.whitening.images"] = min(chosen.model.whitening.images, there)
         return with_overrides(chosen, changes)

@@ -25,6 +25,7 @@ from trainer import models, recipe
 from trainer.batches import Shape, to_device
 from trainer.loop import start, train_step
 from trainer.models.layers import ConvNorm
+from trainer.models.whitening import Whitening
 from trainer.recipe import Recipe
 
 RECIPES = ("post1_baseline", "post4_resnet9", "post8_09_flip_test", "speed")
@@ -47,6 +48,8 @@ def plain_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.forward = plain_forward.__get__(module)  # type: ignore[method-assign]
+        if isinstance(module, Whitening):  # zero until they are made from images
+            torch.nn.init.normal_(module.weight)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def step() -> None:
@@ -58,7 +61,7 @@ def plain_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
 
 
 def our_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
-    """The step of the trainer."""
+    """The step of the trainer in the middle of the run, when a bias of whitening filters is not trained any more."""
     images = np.random.default_rng(0).integers(0, 256, (whitened_images(chosen), *SHAPE), dtype=np.uint8)
     train = to_device(images, np.zeros(len(images), np.int64), inputs.device)
     run = start(chosen, 0, inputs.device, train, CLASSES)
@@ -68,8 +71,7 @@ def our_step(chosen: Recipe, inputs: Tensor, labels: Tensor) -> Step:
 
 def whitened_images(chosen: Recipe) -> int:
     """Return how many images the recipe wants before its first step."""
-    filters = chosen.model.whitening if chosen.model.name == "resnet9" else None
-    return max(chosen.batch_size, filters.images if filters else 0)
+    return max(chosen.batch_size, chosen.model.whitening.images if chosen.model.whitening else 0)
 
 
 def seconds(step: Step, device: torch.device) -> float:

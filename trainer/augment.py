@@ -115,8 +115,9 @@ def _by_crop(top: Integers, left: Integers, pad: int, device: torch.device) -> t
 
 
 def _to(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Copy to ``device`` without waiting for what it is doing."""
-    return torch.from_numpy(array).to(device, non_blocking=True)
+    """Copy to ``device`` without waiting for what it is doing, which a GPU does from pinned memory only."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def crop_and_flip(pixels: Tensor, images: Tensor, choices: Choices) -> Tensor:

@@ -81,6 +81,11 @@ class Dawn(Network):
     branches: bool
     """False leaves the shortest path: no block has its branch of two 3x3 convolutions."""
 
+    @property
+    def whitening(self) -> None:
+        """It has no fixed filters."""
+        return
+
 
 class Whitening(Typed):
     """Fixed first convolution: the leading directions of image patches, each brought to the same second moment."""

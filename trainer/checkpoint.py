@@ -78,7 +78,8 @@ def read(file: Path, device: torch.device) -> dict[str, Any]:
 
 def _identity(run: Run) -> dict[str, Any]:
     """Return what must be equal for a run to go on."""
-    return {"version": VERSION, "recipe": run.recipe.model_dump(mode="json"), "seed": run.seed}
+    recipe = run.recipe.model_dump(mode="json")
+    return {"version": VERSION, "recipe": recipe, "seed": run.seed, "precision": run.precision}
 
 
 def _different(old: object, new: object) -> str | None:

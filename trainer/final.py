@@ -15,7 +15,7 @@ from trainer.batches import Shape
 from trainer.data import Source
 from trainer.loop import Run, fit, start
 from trainer.precision import find_device
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, load
 
 
 def train_final(
@@ -66,7 +66,7 @@ def load_model(file: Path) -> SavedModel:
     state = checkpoint.read(file, torch.device("cpu"))
     if not {"recipe", "shape", "classes", "network"} <= state.keys():
         raise RecipeError(Problem("this is no saved model", file=file))
-    recipe = Recipe.model_validate(state["recipe"])
+    recipe = load(state["recipe"])
     network = models.build(recipe.model, Shape(*state["shape"]), len(state["classes"]))
     network.load_state_dict(state["network"])
     return SavedModel(network.eval(), recipe, tuple(state["classes"]))

@@ -37,7 +37,7 @@ def cost(recipe: Recipe, shape: Shape, classes: int) -> Cost:
         network = models.build(recipe.model, shape, classes)
         inputs = torch.randn(images, shape.channels, shape.height, shape.width)
     update = Update(network, recipe)
-    early = update.bias_epochs / recipe.epochs
+    early = recipe.model.whitening.bias_share if recipe.model.whitening else 0.0
     shares = {0: early, recipe.epochs: 1 - early}
     passes = sum(share * _passes(network, update, inputs, at) for at, share in shares.items() if share)
     with _counter() as products:

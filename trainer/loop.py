@@ -73,8 +73,9 @@ def start(recipe: Recipe, seed: int, device: torch.device, train: Split, classes
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derived_seed(seed, "init"))
         network = models.build(recipe.model, train.shape, classes)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     _fit_whitening(network, recipe, train)
-    network = to_precision(network, precision).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    to_precision(network, precision)
     kept = recipe.average
     average = WeightAverage(network, kept.every, kept.momentum) if kept else None
     return Run(recipe, seed, device, precision, note, network, Update(network, recipe), average, Progress())
@@ -82,14 +83,13 @@ def start(recipe: Recipe, seed: int, device: torch.device, train: Split, classes
 
 def _fit_whitening(network: nn.Module, recipe: Recipe, train: Split) -> None:
     """Make the fixed filters of the first training images, where the recipe has such filters."""
-    spec = recipe.model.whitening if recipe.model.name == "resnet9" else None
+    spec = recipe.model.whitening
     if spec is None:
         return
-    images = train.pixels[: spec.images].cpu()
-    normalize = Normalizer(recipe.data.mean, recipe.data.std, images.device)
+    normalize = Normalizer(recipe.data.mean, recipe.data.std, train.pixels.device)
     for layer in network.modules():
         if isinstance(layer, whitening.Whitening):
-            layer.fit(normalize(images))
+            layer.fit(normalize(train.pixels[: spec.images]))
 
 
 def check_fit(recipe: Recipe, shape: Shape) -> None:
@@ -104,12 +104,21 @@ def check_fit(recipe: Recipe, shape: Shape) -> None:
 
 
 def check_images(recipe: Recipe, images: int) -> None:
-    """Raise RecipeError when the ``images`` there are to train on are fewer than a batch or the whitening needs."""
+    """Raise RecipeError when the ``images`` there are to train on are too few for a batch or a trick."""
     if recipe.batch_size > images:
         what, got = "a batch is larger than the training set", str(recipe.batch_size)
         raise RecipeError(Problem(what, key="batch_size", got=got, allowed=f"2 to {images}"))
-    if recipe.model.name == "resnet9" and recipe.model.whitening:
+    if recipe.model.whitening:
         whitening.check(recipe.model.whitening, images)
+    if recipe.average:
+        _check_average(recipe, recipe.average.every, images)
+
+
+def _check_average(recipe: Recipe, every: int, images: int) -> None:
+    steps = recipe.epochs * len(batch_slices(images, recipe.batch_size, recipe.drop_last))
+    if every > steps:
+        what = "the average would never be updated: the run ends before"
+        raise RecipeError(Problem(what, key="average.every", got=str(every), allowed=f"1 to {steps} steps"))
 
 
 def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = None) -> Iterator[dict[str, Any]]:

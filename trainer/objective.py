@@ -17,7 +17,7 @@ from typing import Any
 import numpy.typing as npt
 
 from hpsearch import typed_yaml
-from hpsearch.contract import Config, Description, Report, Trial, Value
+from hpsearch.contract import TECHNIQUE, Config, Description, Report, Trial, Value
 from hpsearch.errors import Problem, RecipeError
 from hpsearch.typed_yaml import Document, Typed
 from trainer import checkpoint, data, recipe, splits
@@ -28,9 +28,6 @@ from trainer.overrides import check_names, parameters, with_overrides
 from trainer.precision import choose, describe_device, find_device, supported
 from trainer.recipe import Recipe
 from trainer.techniques import techniques, without
-
-TECHNIQUE = "technique."
-"""Before the name of a technique (``trainer.techniques``): a parameter that leaves it out where it is false."""
 
 METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second"]
 

@@ -79,15 +79,19 @@ def as_input(images: Tensor, precision: Precision) -> Tensor:
     return images.half() if precision == "fp16_whole" else images
 
 
-def to_precision(network: nn.Module, precision: Precision) -> nn.Module:
-    """Bring the parameters of a fresh ``network`` to the format they are kept in."""
-    if precision != "fp16_whole":
-        return network
-    network.half()
-    for module in network.modules():
-        if isinstance(module, BatchNorm) and module.precision == "fp32":
-            module.float()
-    return network
+def to_precision(network: nn.Module, precision: Precision) -> None:
+    """Bring the parameters of a fresh ``network``, in place, to the format they are kept in."""
+    if precision == "fp16_whole":
+        for module in network.modules():
+            keeps_fp32 = isinstance(module, BatchNorm) and module.precision == "fp32"
+            if not keeps_fp32:
+                _halve(module)
+
+
+def _halve(module: nn.Module) -> None:
+    """Bring the parameters and buffers of ``module`` itself, not of those in it, to fp16."""
+    for tensor in [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+        tensor.data = tensor.data.half()
 
 
 def find_device(name: str) -> torch.device:

@@ -13,17 +13,29 @@ from trainer import checkpoint
 from trainer.batches import Split
 from trainer.loop import Run, fit, start
 from trainer.overrides import with_overrides
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, load
 
 
 def begin(recipe: Recipe, splits: Mapping[str, Split], seed: int = 0) -> Run:
     return start(recipe, seed, CPU, splits["train"], 10)
 
 
+def with_everything(tiny: Recipe) -> Recipe:
+    """What a run may keep beside its parameters: Muon's velocities, an average, a bias with a share of the run."""
+    values = tiny.model_dump(mode="json")
+    filters = {"patch": 3, "images": 100, "epsilon": 0.01, "mirrored": True, "mix": False, "bias_share": 0.5}
+    values["model"] |= {"whitening": filters, "filters": "dirac", "extra": "L2"}
+    values["optimizer"] |= {"velocity": "torch", "muon": {"lr": 0.1, "momentum": 0.6, "iterations": 3}}
+    values["augment"] |= {"alternate": True, "groups": 20}
+    return load({**values, "average": {"every": 3, "momentum": 0.9}})
+
+
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
+@pytest.mark.parametrize("whole", [False, True])
 def test_a_resumed_run_is_the_straight_run(
-    tiny: Recipe, splits: Mapping[str, Split], killed_after: int, tmp_path: Path
+    tiny: Recipe, splits: Mapping[str, Split], killed_after: int, whole: bool, tmp_path: Path
 ) -> None:
+    tiny = with_everything(tiny) if whole else tiny
     data = splits["train"], splits["val"], splits["test"]
     straight = begin(tiny, splits)
     expected = list(fit(straight, *data))
@@ -41,6 +53,8 @@ def test_a_resumed_run_is_the_straight_run(
         del report["images_per_second"], report["seconds"]
     assert seen == expected
     assert np.array_equal(weights(resumed.network), weights(straight.network))
+    assert np.array_equal(weights(resumed.judged), weights(straight.judged))
+    assert np.array_equal(weights(resumed.judged), weights(resumed.network)) != whole
     for ours, theirs in zip(resumed.update.state(), straight.update.state(), strict=True):
         assert torch.equal(ours, theirs)
     assert resumed.progress.best_loss == straight.progress.best_loss
@@ -84,6 +98,10 @@ def test_refuses_another_run(tiny: Recipe, splits: Mapping[str, Split], tmp_path
     with pytest.raises(RecipeError, match="another recipe") as refusal:
         checkpoint.restore(begin(with_overrides(tiny, {"augment.cutout": 3, "lr": 0.3}), splits), file)
     assert refusal.value.problems[0].key == "schedule, augment"
+    run = begin(tiny, splits)
+    run.precision = "bf16"
+    with pytest.raises(RecipeError, match="another precision"):
+        checkpoint.restore(run, file)
 
 
 def test_refuses_another_version(

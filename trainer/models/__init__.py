@@ -27,7 +27,7 @@ def build(model: blocks.Dawn | blocks.ResNet9, shape: Shape, classes: int) -> nn
 def check(model: blocks.Dawn | blocks.ResNet9, shape: Shape) -> None:
     """Raise RecipeError when images of ``shape`` are too small to be halved three times, or for a whitening patch."""
     side = min(shape.height, shape.width)
-    patch = model.whitening.patch if isinstance(model, blocks.ResNet9) and model.whitening else 1
+    patch = model.whitening.patch if model.whitening else 1
     if patch > side:
         what = f"the images have {shape.height} x {shape.width} pixels"
         raise RecipeError(Problem(what, key="model.whitening.patch", got=str(patch), allowed=f"2 to {side}"))

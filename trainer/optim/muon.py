@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from trainer.optim.nesterov import gradient
 from trainer.precision import supported
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -27,6 +28,7 @@ def orthogonalised(matrix: Tensor, iterations: int, dtype: torch.dtype) -> Tenso
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
+    x = x.float() if x.dtype == torch.float16 else x  # whose least number is too large for the length of a small step
     x = (x / x.norm().clamp(min=torch.finfo(x.dtype).tiny)).to(dtype)
     for _ in range(iterations):
         square = x @ x.T
@@ -52,26 +54,19 @@ class Muon:
         self.dtype = dtype or _fast_format(self.parameters[0].device)
 
     @torch.no_grad()
-    def step(self, lr: float, momentum: float, loss_scale: float = 1.0) -> None:
-        """Update every parameter in place from its gradient of ``loss_scale`` times the mean loss.
+    def step(self, lr: float, momentum: float) -> None:
+        """Update every parameter in place from its gradient g of the loss, or of any fixed multiple of it.
 
-        With g the gradient of the mean loss: v <- momentum * v + g; w <- w * sqrt(outputs) / |w|;
-        w <- w - lr * orthogonalised(g + momentum * v). The gradients are used up, as in ``NesterovSGD``.
+        v <- momentum * v + g; w <- w * sqrt(outputs) / |w|; w <- w - lr * orthogonalised(g + momentum * v). The
+        gradients are used up, as in ``NesterovSGD``.
         """
-        steps = [_gradient(parameter) for parameter in self.parameters]
-        if loss_scale != 1:
-            torch._foreach_div_(steps, loss_scale)
+        steps = [gradient(parameter) for parameter in self.parameters]
         torch._foreach_mul_(self.velocities, momentum)
         torch._foreach_add_(self.velocities, steps)
         torch._foreach_add_(steps, self.velocities, alpha=momentum)
         for weight, step in zip(self.parameters, steps, strict=True):
             weight.mul_(math.sqrt(len(weight)) / weight.norm())
             weight.sub_(orthogonalised(step.flatten(1), self.iterations, self.dtype).reshape(weight.shape), alpha=lr)
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
 
 
 def _fast_format(device: torch.device) -> torch.dtype:

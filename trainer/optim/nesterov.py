@@ -32,9 +32,7 @@ class NesterovSGD:
         rate, not before it, because the gradient of a mean loss is too small for fp16; so the velocity of "torch" sums
         scaled gradients, and ``loss_scale`` must stay the same from step to step.
         """
-        if not self.parameters:
-            return
-        steps = [_gradient(parameter) for parameter in self.parameters]
+        steps = [gradient(parameter) for parameter in self.parameters]
         torch._foreach_add_(steps, self.parameters, alpha=weight_decay * loss_scale)
         if self.scaled:
             torch._foreach_mul_(steps, lr / loss_scale)
@@ -44,6 +42,7 @@ class NesterovSGD:
         torch._foreach_add_(self.parameters, steps, alpha=-1 if self.scaled else -lr / loss_scale)
 
 
-def _gradient(parameter: Tensor) -> Tensor:
+def gradient(parameter: Tensor) -> Tensor:
+    """Return the gradient of a parameter that has one."""
     assert parameter.grad is not None
     return parameter.grad
