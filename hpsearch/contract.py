@@ -25,6 +25,9 @@ from typing import Any
 import numpy.typing as npt
 from typing_extensions import TypedDict  # pydantic checks it before Python 3.12 only in this form
 
+TECHNIQUE = "technique."
+"""Before the name of a technique of the built-in trainer: a parameter that leaves it out where it is false."""
+
 CHECKPOINT = "checkpoint.pt"
 """The file in a trial's workdir by which it can go on after it was interrupted."""
 
@@ -87,8 +90,9 @@ class Description(TypedDict, total=False):
     ``parameters``  every parameter the function reads -> its default; names outside it are refused with the nearest one
     ``metrics``     the metrics in every report; the objective must be one of them
     ``epochs``      the length of a full run in reports; a parameter called ``epochs`` replaces it for its trial
-    ``check``       is called with configurations that the search may propose (the settings to start with, the ends of
-                    ranges, every choice) and raises, as above, for one that cannot be trained
+    ``check``       is called with configurations that the search may propose (the settings to start with; then all runs
+                    of a design and of a grid up to 1,000, or else the ends of ranges and every choice) and raises, as
+                    above, for one that cannot be trained
     ``settings``    what a study keeps in place of its settings, so that it goes on with the same recipe and data
                     whatever changes around it
     """

@@ -19,17 +19,25 @@ class Technique:
     """A trick that a recipe may use.
 
     ``remove`` takes it out of a recipe's values and leaves them valid; it changes nothing where the trick is not used,
-    so that any number of tricks can be removed, one after the other, in any order.
+    so that any number of tricks can be removed, one after the other, in any order. What removes the trick ``inside``
+    which this one lies removes this one, too.
     """
 
     name: str
     about: str
     remove: Callable[[Values], None]
+    inside: str | None = None
 
 
 def techniques(recipe: Recipe) -> dict[str, Technique]:
     """Return the techniques that ``recipe`` uses, by name: those whose removal changes it."""
     return {technique.name: technique for technique in TECHNIQUES if _removed(recipe, [technique]) != _values(recipe)}
+
+
+def nested(recipe: Recipe) -> list[Technique]:
+    """Return the techniques of ``recipe`` that lie inside another one that it uses."""
+    used = techniques(recipe)
+    return [technique for technique in used.values() if technique.inside in used]
 
 
 def without(recipe: Recipe, names: Iterable[str]) -> Recipe:
@@ -96,7 +104,7 @@ def _bias_rates(factor: float) -> Mapping[str, float]:
 TECHNIQUES = (
     Technique("crop", "random crops of a padded image", _put({"augment.crop_padding": 0})),
     Technique("flip", "random mirror images", _put({"augment.flip": False, "augment.alternate": False})),
-    Technique("alternating_flip", "an image and its mirror image in turn", _put({"augment.alternate": False})),
+    Technique("alternating_flip", "an image and its mirror image in turn", _put({"augment.alternate": False}), "flip"),
     Technique("cutout", "a square of the mean colour", _put({"augment.cutout": 0})),
     Technique("grouped_choices", "crops and cutouts drawn for groups of images", _put({"augment.groups": None})),
     Technique("label_smoothing", "a share of the loss for all classes", _put({"label_smoothing": 0.0})),
@@ -111,19 +119,34 @@ TECHNIQUES = (
     Technique("extra", "one more convolution in some stages", _put({"model.extra": "none"})),
     Technique("residual", "residual blocks in some stages", _put({"model.residual": "none"})),
     Technique("whitening", "fixed whitening filters as the first layer", _put({"model.whitening": None})),
-    Technique("whitening_bias", "a bias of these filters, trained at first", _put({"model.whitening.bias_share": 0.0})),
+    Technique(
+        "whitening_bias",
+        "a bias of the whitening filters, trained at first",
+        _put({"model.whitening.bias_share": 0.0}),
+        inside="whitening",
+    ),
     Technique("dirac", "convolutions that start as copies of their input", _put({"model.filters": "default"})),
     Technique("ghost_norm", "batch norm over parts of a batch", _put({"model.norm.splits": 1})),
     Technique(
         "frozen_scales",
-        "batch norm without trained scales, its biases trained at rates of their own",
+        "batch norm without trained scales",
         _put({"model.norm.scale": "ones", **_bias_rates(1.0)}, where=("model.norm.scale", "frozen")),
     ),
-    Technique("bias_rates", "a learning rate and weight decay for the norms' biases", _put(_bias_rates(1.0))),
+    Technique(
+        "bias_rates",
+        "a learning rate and weight decay for the norms' biases",
+        _put(_bias_rates(1.0)),
+        inside="frozen_scales",
+    ),
     Technique("muon", "orthogonalised momentum for filters", _put({"optimizer.muon": None})),
     Technique("warm_up", "a learning rate that rises at first", _start_at_the_peak),
     Technique("lr_floor", "a learning rate that ends above 0", _end_at_zero),
     Technique("weight_average", "the average of the weights is judged", _put({"average": None})),
-    Technique("crops_test", "shifted copies of a test image, too", _put({"test_time": "flip"}, ("test_time", "crops"))),
+    Technique(
+        "crops_test",
+        "shifted copies of a test image, too",
+        _put({"test_time": "flip"}, where=("test_time", "crops")),
+        inside="test_time",
+    ),
     Technique("test_time", "a test image judged together with its mirror image", _put({"test_time": "none"})),
 )

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
+from hpsearch.analysis.means import CONFIDENCE
 from hpsearch.errors import Problem, StudyError
 from hpsearch.space.factorial import factors, resolution_of
 from hpsearch.store.reader import Study
 
-CONFIDENCE = 0.95
 POWER = 0.8
 LEAST_FREEDOM = 3
 """Fewer degrees of freedom say too little about the noise."""

@@ -8,14 +8,15 @@ import typer
 from hpsearch.analysis.effects import LEAST_FREEDOM
 from hpsearch.cli import options
 from hpsearch.cli.best import BUILT_IN
-from hpsearch.cli.effects import TECHNIQUE
 from hpsearch.cli.options import RESULTS
+from hpsearch.contract import TECHNIQUE
 from hpsearch.errors import Problem, RecipeError, SpaceError, listed
 from hpsearch.space.load import parse_set
 from hpsearch.space.spec import Space
 
 if TYPE_CHECKING:
     from trainer.recipe import Recipe
+    from trainer.techniques import Technique
 
 SIZES = (8, 16, 32, 64, 128)
 
@@ -24,7 +25,8 @@ def ablate(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe, by name or file.", show_default=False)],
     runs: Annotated[int, typer.Option("--runs", help=f"Trainings: {listed(SIZES)}.")] = 32,
     techniques: Annotated[
-        str | None, typer.Option("--techniques", metavar="A,B,...", help="Techniques to switch; else all it uses.")
+        str | None,
+        typer.Option("--techniques", metavar="A,B,...", help="Techniques to switch; else all that lie in no other."),
     ] = None,
     data: options.Data = None,
     width: Annotated[
@@ -41,7 +43,8 @@ def ablate(
 ) -> None:
     """Train a recipe with and without each of its techniques, in all sorts of combinations, and print their effects.
 
-    Every run has each technique on or off by a two-level factorial design, so that all runs count for all effects.
+    Every run has each technique on or off by a two-level factorial design, so that all runs count for all effects. What
+    lies inside another technique is on or off with it, unless --techniques names it instead.
     """
     from hpsearch.cli import plan as planning
     from hpsearch.cli import session
@@ -64,17 +67,27 @@ def _techniques(
     from trainer import recipe as trainer_recipes
     from trainer.overrides import check_names, with_overrides
     from trainer.reproduce import scaled
-    from trainer.techniques import techniques
+    from trainer.techniques import nested, techniques
 
     chosen = with_overrides(scaled(trainer_recipes.load(name), width, epochs), parse_set(set_))
     used = list(techniques(chosen))
     if not used:
         raise RecipeError(Problem("the recipe uses no technique that could be left out", got=name))
+    inner = nested(chosen)
     if wanted is None:
-        return chosen, used
-    names = [one.strip() for one in wanted.split(",")]
+        return chosen, [name for name in used if name not in {one.name for one in inner}]
+    names = list(dict.fromkeys(one.strip() for one in wanted.split(",")))
     check_names(names, used, "technique")
-    return chosen, list(dict.fromkeys(names))
+    _check_apart(names, inner)
+    return chosen, names
+
+
+def _check_apart(names: list[str], inner: list["Technique"]) -> None:
+    """Raise RecipeError for a technique named beside the one that it lies inside: of four networks two are the same."""
+    what = "one technique lies inside the other and cannot be switched beside it"
+    both = [f"{one.inside}, {one.name}" for one in inner if {one.inside, one.name} <= {*names}]
+    if both:
+        raise RecipeError(*(Problem(what, key="--techniques", got=pair, allowed="one of them") for pair in both))
 
 
 def _check_size(runs: int, techniques: int) -> None:

@@ -8,13 +8,11 @@ from typing import Any
 from hpsearch.analysis.effects import Effect, Effects, effects
 from hpsearch.cli import console
 from hpsearch.cli.best import BUILT_IN
+from hpsearch.contract import TECHNIQUE
 from hpsearch.errors import InputError
 from hpsearch.space.factorial import described
 from hpsearch.store.effects import write_effects
 from hpsearch.store.reader import Study, open_study
-
-TECHNIQUE = "technique."
-"""Before the name of a technique in the parameters of the built-in trainer."""
 
 AVERAGE = (
     "an effect is one number: mean with minus mean without, over all settings of the others; "
@@ -81,6 +79,8 @@ def print_effects(study: Study) -> None:
     console.facts(_facts(found, described(study.space)))
     console.note(AVERAGE)
     console.note(CHANCE)
+    for outer, inner in _insides(study).items():
+        console.note(f"{outer} is switched with its {inner}")
 
 
 def short(name: str) -> str:
@@ -127,4 +127,23 @@ def _abouts(study: Study) -> dict[str, str]:
         return {}
     from trainer.techniques import TECHNIQUES
 
-    return {TECHNIQUE + technique.name: technique.about for technique in TECHNIQUES}
+    insides = _insides(study)
+    return {
+        TECHNIQUE + one.name: f"{one.about}, with its {insides[one.name]}" if one.name in insides else one.about
+        for one in TECHNIQUES
+    }
+
+
+def _insides(study: Study) -> dict[str, str]:
+    """Return which techniques are switched with which inside them, where the built-in trainer runs the study."""
+    if study.space.train.function != BUILT_IN:
+        return {}
+    from trainer import recipe
+    from trainer.techniques import nested
+
+    try:
+        chosen = recipe.load(study.space.train.settings.get("recipe", {}))
+    except InputError:
+        return {}  # of another version
+    named = {short(name) for name in study.space.parameters}
+    return {one.inside: one.name for one in nested(chosen) if one.inside in named and one.name not in named}

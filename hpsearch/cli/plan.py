@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -16,11 +16,15 @@ from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.work import Work, errors_of
 from hpsearch.samplers.factorial import FactorialSampler
 from hpsearch.space.function import Functions, load_function
+from hpsearch.space.grid import combinations
 from hpsearch.space.load import LoadedSpace, Overrides, check, load, parse_set
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
 from hpsearch.space.spec import Space
 from hpsearch.store.provenance import collect
 from hpsearch.typed_yaml import Document
+
+MOST_CHECKED = 1000
+"""Of a larger grid only the values are checked, not their combinations."""
 
 
 @dataclass(frozen=True)
@@ -139,18 +143,30 @@ def describe(functions: Functions, loaded: LoadedSpace) -> Description:
 
 
 def examples(space: Space) -> Iterator[Config]:
-    """Yield configurations that between them have every setting to start with, end of a range, choice and constant.
-
-    Of a factorial design it is every run, since what it combines is switched off together, too.
-    """
+    """Yield the settings to start with, and all that follows where it is known and not too much; else the corners."""
     for entry in space.start_with:
         yield space.config(partial(_chosen, entry))
-    if space.sampler.name == "factorial":
-        yield from FactorialSampler(space).configs
-        return
+    known = _known(space)
+    yield from _corners(space) if known is None else known
+
+
+def _known(space: Space) -> Sequence[Config] | None:
+    """Return all that the sampler will propose, None where it draws that or there is too much to check."""
+    match space.sampler.name:
+        case "factorial":
+            return FactorialSampler(space).configs
+        case "grid":
+            grid = combinations(space.parameters)
+            return grid if len(grid) <= MOST_CHECKED else None
+        case _:
+            return None
+
+
+def _corners(space: Space) -> Iterator[Config]:
+    """Yield configurations that between them have every end of a range, choice and constant."""
     for name, parameter in space.parameters.items():
         enabling = {other: values[0] for other, values in parameter.when.items()}
-        for value in ends(parameter):
+        for value in dict.fromkeys([*ends(parameter), *_beside(parameter)]):
             config = space.config(partial(_chosen, {**enabling, name: value}))
             if name in config:  # a condition on a constant may never hold
                 yield config
@@ -169,6 +185,13 @@ def ends(parameter: Parameter) -> tuple[Value, ...]:
             return (parameter.value,)
         case Real() | Integer():
             return (parameter.low, parameter.high)
+
+
+def _beside(parameter: Parameter) -> tuple[Value, ...]:
+    """Return the neighbours of the bounds of a whole number: what divides the bounds need not divide these."""
+    if not isinstance(parameter, Integer) or parameter.low == parameter.high:
+        return ()
+    return (parameter.low + parameter.step, parameter.high - parameter.step)
 
 
 @contextmanager

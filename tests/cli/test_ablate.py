@@ -9,6 +9,7 @@ import pytest
 
 from hpsearch.space.design import columns, design
 from tests.cli.command import hpsearch, space_file
+from trainer import recipe
 
 SMALL = ["--runs", 8, "--epochs", 2, "--inline"]
 TECHNIQUES = ["crop", "residual", "warm_up"]
@@ -116,7 +117,8 @@ def test_diverged_trials_are_left_out_aloud(tmp_path):
         (["nothing"], ["there is no such recipe"]),
         (["digits_quickstart", "--techniques", "crop,residul"], ["unknown technique", "did you mean 'residual'?"]),
         (["digits_quickstart", "--runs", 12], ["--runs", "8, 16, 32, 64, 128"]),
-        (["speed", "--runs", 16], ["not a size of a design for", "32, 64, 128"]),
+        (["speed", "--runs", 8], ["not a size of a design for 11 techniques", "16, 32, 64, 128"]),
+        (["speed", "--techniques", "crop,flip,alternating_flip"], ["lies inside", "flip, alternating_flip", "one of"]),
         (["digits_quickstart", "--set", "lrr=1"], ["unknown parameter", "did you mean 'lr'?"]),
         (["digits_quickstart", "--set", "batch_size=2000"], ["batch_size"]),
         (["digits_quickstart", "--name", "a/b"], ["not a usable name"]),
@@ -127,6 +129,34 @@ def test_bad_input_stops_before_anything_is_trained(tmp_path, arguments, words):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words), done.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switched", "taken_along"),
+    [
+        (
+            [],
+            ["crop", "flip", "residual", "warm_up", "test_time"],
+            {"flip": "alternating_flip", "test_time": "crops_test"},
+        ),
+        (
+            ["--techniques", "test_time,alternating_flip"],
+            ["alternating_flip", "test_time"],
+            {"test_time": "crops_test"},
+        ),
+    ],
+)
+def test_what_lies_inside_a_technique_is_switched_with_it_or_instead(tmp_path, arguments, switched, taken_along):
+    values = recipe.load("digits_quickstart").model_dump(mode="json")
+    values["augment"] |= {"flip": True, "alternate": True}
+    (tmp_path / "mine.yaml").write_text(recipe.load(values | {"test_time": "crops"}).to_yaml())
+    done = hpsearch("ablate", "mine.yaml", "--runs", 16, "--epochs", 1, "--inline", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    effects = pd.read_parquet(tmp_path / "results" / "ablate-mine" / "effects").set_index("name")
+    assert {*effects.index} == {*switched}
+    assert dict(re.findall(r"^(\w+) is switched with its (\w+)$", done.stderr, flags=re.MULTILINE)) == taken_along
+    said = {name: about.rpartition(", with its ")[2] for name, about in effects["about"].items() if "with its" in about}
+    assert said == taken_along
 
 
 def test_a_combination_that_is_no_recipe_stops_the_study_before_it_starts(tmp_path):

@@ -104,6 +104,11 @@ def test_options_that_are_wrong(tmp_path, arguments, says):
             "lr: {type: real, low: -1, high: 1, when: {augment.flip: false}}}",
             ["toy.yaml:3", "parameters.lr", "must be greater than 0"],
         ),
+        (
+            "{drop_last: {type: constant, value: true}, model.norm.splits: {type: constant, value: 16}, "
+            "batch_size: {type: integer, low: 64, high: 256}}",
+            ["toy.yaml:3", "model.norm.splits", "a divisor of 65 (batch_size)"],
+        ),
     ],
 )
 def test_a_value_that_the_recipe_cannot_take_is_found_before_the_study(tmp_path, parameters, says):

@@ -33,6 +33,23 @@ def test_a_real_cannot_be_in_a_grid(folder):
     assert "real.yaml:3" in done.stderr and "parameters.lr.type" in done.stderr
 
 
+def test_a_combination_that_cannot_be_trained_is_found_before_the_study(tmp_path):
+    """Each size goes with the second split and each split with the second size; 128 and 12 do not go together."""
+    sizes, splits = "{type: choice, values: [96, 192, 128]}", "{type: choice, values: [12, 16, 64]}"
+    space_file(
+        tmp_path,
+        train="{recipe: digits_quickstart}",
+        parameters=f"{{drop_last: {{type: constant, value: true}}, batch_size: {sizes}, model.norm.splits: {splits}}}",
+        objective="{metric: val_accuracy, mode: max}",
+        sampler="{name: grid}",
+    )
+    done = hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "toy.yaml:3" in done.stderr and "model.norm.splits" in done.stderr
+    assert "a divisor of 96 (batch_size)" in done.stderr, "the first that fails: 64 parts"
+    assert not (tmp_path / "results").exists()
+
+
 def test_repeated_settings_are_shown_by_their_means(folder):
     done = hpsearch("run", "--space", "grid.yaml", "--inline", cwd=folder)
     assert done.returncode == 0, done.stderr

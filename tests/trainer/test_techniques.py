@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hpsearch.errors import RecipeError
 from trainer import recipe
 from trainer.recipe import Recipe
-from trainer.techniques import TECHNIQUES, techniques, without
+from trainer.techniques import TECHNIQUES, nested, techniques, without
 
 
 def everything() -> Recipe:
@@ -99,6 +99,26 @@ def test_any_techniques_can_be_removed_in_any_order(name: str, data: st.DataObje
     assert reduced == without(chosen, data.draw(st.permutations(unwanted)))
     assert not techniques(reduced).keys() & set(unwanted)
     assert techniques(reduced).keys() <= techniques(chosen).keys()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nested_techniques_are_those_that_go_with_another(name: str) -> None:
+    chosen = RECIPES[name]
+    pairs = {(inner, outer) for outer in techniques(chosen) for inner in gone_with(chosen, outer)}
+    assert {(one.name, one.inside) for one in nested(chosen)} == pairs
+    assert len(pairs) == {"everything": 4, "post8_09_flip_test": 1, "post4_resnet9": 0, "speed": 4}[name]
+
+
+def gone_with(chosen: Recipe, outer: str) -> set[str]:
+    """The techniques whose removal changes nothing any more without ``outer``."""
+    left = without(chosen, [outer])
+    return {inner for inner in techniques(chosen) if inner != outer and without(chosen, [outer, inner]) == left}
+
+
+def test_what_lies_inside_another_stands_alone_where_that_is_not_used() -> None:
+    values = recipe.load("post4_resnet9").model_dump(mode="json")
+    values["optimizer"] |= {"norm_bias_lr": 64.0}
+    assert "bias_rates" in techniques(recipe.load(values)) and nested(recipe.load(values)) == []
 
 
 @pytest.mark.parametrize("name", RECIPES)
