@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from hpsearch.analysis.means import Moments
+from hpsearch.analysis.means import Moments, Published, compare
 from hpsearch.analysis.reproduction import Summary, groups, summarise
 from hpsearch.errors import InputError
 from hpsearch.store.recipe_runs import FILE, RecipeRun, read
@@ -64,7 +64,7 @@ def evidence(group: Rows) -> dict[str, Any]:
         "runs": accuracy.n,
         "accuracy": round(accuracy.mean, 5),
         "std": None if accuracy.std is None else round(accuracy.std, 5),
-        "seconds": round(summary.seconds.mean, 1),
+        "seconds": round(summary.busy_seconds.mean, 1),
         "petaflop": float(f"{summary.petaflop:.4g}"),
         "device": machine(first),
         "versions": ", ".join(dict.fromkeys(f"torch {run.torch}, Python {run.python}" for run in group)),
@@ -103,30 +103,36 @@ def tables(found: dict[str, list[Rows]], known: dict[str, Recipe]) -> str:
     return "\n" + "".join(f"{line}\n" for line in lines or ["Nothing is measured yet.", ""])
 
 
-_SMALL = ("post", "recipe", "scale", "n", "test accuracy", "published")
+_SMALL = ("post", "recipe", "scale", "n", "test accuracy", "against the row above", "published")
 _FULL = ("post", "recipe", "n", "test accuracy", "published", "seconds", "PFLOP", "images/s", "share of peak")
+_HEADERS = {"seconds": "CPU seconds per thread"}
+"""Of a table of runs on a CPU, where they differ from the columns."""
 
 
 def _tables(found: list[Rows], known: dict[str, Recipe], columns: Sequence[str], title: str) -> Iterator[str]:
-    """Yield the lines of one table for each place and width, with a line above it that says which."""
+    """Yield the lines of one table for each place and scale, with a line above it that says which."""
     for place, rows in groupby(sorted(found, key=_place), key=_place):
+        summaries = [summarise(group) for group in rows]
+        headers = [_HEADERS.get(column, column) if summaries[0].device == "cpu" else column for column in columns]
         yield f"{title}{place}:"
         yield ""
-        yield f"| {' | '.join(columns)} |"
+        yield f"| {' | '.join(headers)} |"
         yield "|" + "---|" * len(columns)
-        for group in rows:
-            cells = _cells(summarise(group), known[group[0].name])
+        for above, summary in zip([None, *summaries[:-1]], summaries, strict=True):
+            cells = _cells(summary, above, known[summary.name])
             yield f"| {' | '.join(cells[column] for column in columns)} |"
         yield ""
 
 
 def _place(group: Rows) -> str:
+    """Return what the runs of a table have in common: how they are scaled, images and machine."""
     run = group[0]
     width = "" if run.scale == "full" else f" at width {run.width * SERIES_WIDTH / run.full_width:g} of {SERIES_WIDTH}"
-    return f"{width}; {run.data}; {machine(run)}"
+    epochs = "" if run.epochs == run.full_epochs else f", {run.epochs} epoch{'' if run.epochs == 1 else 's'}"
+    return f"{width}{epochs}; {run.data}; {machine(run)}"
 
 
-def _cells(summary: Summary, recipe: Recipe) -> dict[str, str]:
+def _cells(summary: Summary, above: Summary | None, recipe: Recipe) -> dict[str, str]:
     assert summary.accuracy is not None
     expect = recipe.expect
     known = expect.accuracy if expect.metric == "test_accuracy" else None
@@ -137,12 +143,23 @@ def _cells(summary: Summary, recipe: Recipe) -> dict[str, str]:
         "scale": summary.scale,
         "n": f"{summary.n}{lost}",
         "test accuracy": _spread(summary.accuracy, 4),
+        "against the row above": _step(summary.accuracy, above and above.accuracy),
         "published": "" if known is None else f"{known:g}",
-        "seconds": _spread(summary.seconds, 0),
+        "seconds": _spread(summary.busy_seconds, 0),
         "PFLOP": f"{summary.petaflop:.3g}",
         "images/s": f"{summary.images_per_second:,.0f}",
         "share of peak": f"{summary.share_of_peak:.0%}",
     }
+
+
+def _step(here: Moments, above: Moments | None) -> str:
+    """Return how a mean lies to the one above it, with the 95% interval; nothing where either is of a single run."""
+    if above is None or above.std is None or here.std is None:
+        return ""
+    found = compare(here, Published(above.mean, above.std, above.n))
+    assert found.interval is not None
+    word = "within noise" if found.is_noise else found.way
+    return f"{found.value:+.4f} ({found.interval.low:+.4f} to {found.interval.high:+.4f}), {word}"
 
 
 def _spread(values: Moments, digits: int) -> str:

@@ -64,6 +64,7 @@ class Bench:
         if self.tiny:
             width = TINY["width"]
             changes = {"epochs": TINY["epochs"], **changes, "batch_size": TINY["batch_size"]}
+            changes |= {"average.every": 1} if chosen.average else {}
         if width is not None:
             changes["model.width"] = width
         if chosen.model.whitening:

@@ -55,7 +55,8 @@ def test_entries_are_valid_and_full_scale_comes_first(place: Path) -> None:
     assert (full.device, full.versions) == ("a processor, 1 thread, bf16", "torch 2.13.0, Python 3.11.7")
     assert (small.scale, small.runs, small.accuracy) == ("width 8 of 64, 2 of 24 epochs", 2, 0.62)
     assert small.std == pytest.approx(0.01414)
-    assert (small.seconds, small.petaflop, small.data) == (100.5, 2.7, "cifar10, images")
+    assert (full.seconds, small.seconds) == (190.0, 95.0)  # of the processor, per thread
+    assert (small.petaflop, small.data) == (2.7, "cifar10, images")
 
 
 def test_everything_else_stays_byte_by_byte(place: Path) -> None:
@@ -105,11 +106,53 @@ def test_tables_follow_the_series_and_say_where_they_come_from(place: Path) -> N
     lines = (place / "page.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ")]
     assert "Full runs; cifar10, images; a processor, 2 threads, bf16:" in lines
-    assert "Ladder at width 8 of 64; cifar10, images; a processor, 2 threads, bf16:" in lines
-    assert rows[1] == "| 8.9 | `post8_09_flip_test` | 1 | 0.9450 | 0.941 | 100 | 2.7 | 12,000 | 27% |"
+    assert "Ladder at width 8 of 64, 2 epochs; cifar10, images; a processor, 2 threads, bf16:" in lines
+    assert "| CPU seconds per thread | PFLOP |" in rows[0]
+    # 24 epochs of 97 batches of 512 images, whatever the clock on the wall said
+    assert rows[1] == "| 8.9 | `post8_09_flip_test` | 1 | 0.9450 | 0.941 | 95 | 2.7 | 12,547 | 28% |"
     scale = "width 8 of 64, 2 of 24 epochs"
-    assert rows[3] == f"| 4 final | `post4_resnet9` | {scale} | 4 (1 diverged) | 0.6700 +- 0.0100 | 0.9408 |"
-    assert rows[4].startswith("| 8.9 | `post8_09_flip_test` | width 8 of 64, 2 of 10 epochs | 3 | 0.7300 +- 0.0100 |")
+    assert rows[3] == f"| 4 final | `post4_resnet9` | {scale} | 4 (1 diverged) | 0.6700 +- 0.0100 |  | 0.9408 |"
+    # t of 4 degrees of freedom, 2.776, times 0.01 sqrt(2/3)
+    assert rows[4] == (
+        "| 8.9 | `post8_09_flip_test` | width 8 of 64, 2 of 10 epochs | 3 | 0.7300 +- 0.0100 "
+        "| +0.0600 (+0.0373 to +0.0827), higher | 0.941 |"
+    )
+
+
+def test_a_gpu_has_its_wall_time(place: Path) -> None:
+    store(place, "post4_resnet9", 0, 0.94, device="a GPU")
+    write(place)
+    header, row = (line for line in (place / "page.md").read_text().splitlines() if line.startswith("| "))
+    assert "| seconds |" in header
+    assert "| 100 |" in row
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "says"),
+    [
+        ([0.72, 0.72, 0.72], "| +0.0000 (+0.0000 to +0.0000), within noise |"),
+        ([0.70, 0.70, 0.70], "| -0.0200 (-0.0200 to -0.0200), lower |"),
+        ([0.70, 0.75, 0.72], "within noise |"),
+        ([0.75], "| 1 | 0.7500 |  |"),
+    ],
+)
+def test_a_row_of_the_ladder_is_compared_with_the_one_above(place: Path, accuracies: list[float], says: str) -> None:
+    for seed in range(3):
+        store(place, "post4_resnet9", seed, 0.72, epochs=2)
+    for seed, accuracy in enumerate(accuracies):
+        store(place, "post8_09_flip_test", seed, accuracy, epochs=2)
+    write(place)
+    assert says in (place / "page.md").read_text()
+
+
+def test_another_length_or_machine_is_another_table(place: Path) -> None:
+    for seed in range(3):
+        store(place, "post4_resnet9", seed, 0.6, epochs=1)
+        store(place, "post4_resnet9", seed, 0.7, epochs=2)
+        store(place, "post4_resnet9", seed, 0.7, epochs=2, cpu="another")
+    write(place)
+    page = (place / "page.md").read_text()
+    assert page.count("Ladder at width 8 of 64, ") == page.count("|  | 0.9408 |") == 3
 
 
 def test_only_diverged_runs_are_no_evidence(place: Path) -> None:

@@ -227,7 +227,8 @@ class Evidence(Typed):
     std: NonNegative | None
     """Standard deviation of one run; null for one."""
     seconds: Positive
-    """Mean training time of a run, the DAWNBench way."""
+    """Mean training time of a run, the DAWNBench way; on a CPU, whose cores others may use too, the processor time of
+    each thread."""
     petaflop: Positive
     """Arithmetic of a run in convolutions and matrix products, 10^15."""
     device: str

@@ -14,7 +14,7 @@ from typing import Self
 import torch
 
 from hpsearch.contract import Report
-from trainer.batches import Normalizer, Shape, to_device
+from trainer.batches import Normalizer, Shape, batch_slices, to_device
 from trainer.blocks import Precision
 from trainer.data import Dataset, Source
 from trainer.evaluate import Score, evaluate
@@ -40,6 +40,7 @@ class Outcome:
                                   other work on the machine hardly changes
     ``eval_seconds``  wall time of the test
     ``images``  in the training set
+    ``images_trained``  in all epochs that were trained, without those of a last batch that is dropped
     ``petaflop``  arithmetic of the epochs that were trained (``flops``)
     ``precision``, ``note``  the number format, and a remark where it is not the recipe's
     """
@@ -51,14 +52,15 @@ class Outcome:
     cpu_seconds: float
     eval_seconds: float
     images: int
+    images_trained: int
     petaflop: float
     precision: Precision
     note: str | None
 
     @property
     def images_per_second(self) -> float:
-        """Training images over the time of preparation and training."""
-        return self.images * self.epochs / self.seconds
+        """Images trained on over the time of preparation and training."""
+        return self.images_trained / self.seconds
 
     @property
     def flops_per_second(self) -> float:
@@ -120,6 +122,7 @@ def reproduce(
         cpu_seconds=training.cpu_seconds,
         eval_seconds=testing.seconds,
         images=len(train),
+        images_trained=batch_slices(len(train), recipe.batch_size, recipe.drop_last)[-1].stop * epochs,
         petaflop=petaflop(recipe, train.shape, len(dataset.classes), len(train)) * epochs / recipe.epochs,
         precision=run.precision,
         note=run.note,

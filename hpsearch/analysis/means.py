@@ -1,4 +1,4 @@
-"""Means of repeated runs, the share of successes among them, and how a mean lies to a published one.
+"""Means of repeated runs, the share of successes among them, and how a mean lies to another, a published one say.
 
 A standard deviation (``std``) is that of one run, with n - 1 below; the standard error of a mean is std / sqrt(n).
 Intervals are at 95%.
@@ -46,22 +46,31 @@ class Published:
 
 @dataclass(frozen=True)
 class Difference:
-    """Our mean accuracy minus the published one; ``interval`` is None where no spread is known at all."""
+    """One mean accuracy minus another; ``interval`` is None where no spread is known at all."""
 
     value: float
     interval: Interval | None
     note: str | None
 
     @property
+    def is_noise(self) -> bool:
+        """Whether both means may be the same: the interval holds zero."""
+        return self.interval is not None and self.interval.low <= 0 <= self.interval.high
+
+    @property
+    def way(self) -> str:
+        """One word."""
+        return "higher" if self.value > 0 else "lower"
+
+    @property
     def verdict(self) -> str:
         """The comparison in words."""
-        way = "higher" if self.value > 0 else "lower"
         if self.interval is None:
-            words = f"{way} by {abs(self.value):.4f}, by how much noise is not known"
+            words = f"{self.way} by {abs(self.value):.4f}, by how much noise is not known"
         else:
             bounds = f"difference {self.value:+.4f}, 95% interval {self.interval.low:+.4f} to {self.interval.high:+.4f}"
-            agrees = self.interval.low <= 0 <= self.interval.high
-            words = f"agrees within the noise ({bounds})" if agrees else f"{way} by {abs(self.value):.4f} ({bounds})"
+            found = "agrees within the noise" if self.is_noise else f"{self.way} by {abs(self.value):.4f}"
+            words = f"{found} ({bounds})"
         return f"{words}; {self.note}" if self.note else words
 
 

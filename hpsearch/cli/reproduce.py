@@ -33,8 +33,8 @@ def reproduce(
 
     The clock runs as in DAWNBench: over preparation and training, not over reading the files and the test.
     """
-    from hpsearch.cli import reproduce_report
     from hpsearch.cli.reproduce_jobs import plan
+    from hpsearch.cli.reproduce_report import show
     from hpsearch.cli.reproduce_runs import Bench
 
     jobs = plan(list(dict.fromkeys(recipes or DEFAULT)), data, width, epochs, results.absolute())
@@ -46,5 +46,4 @@ def reproduce(
     except KeyboardInterrupt:
         console.err.print("\ninterrupted; finished runs are kept: give the same command once more to go on")
         raise typer.Exit(128 + signal.SIGINT) from None
-    reports = [reproduce_report.Report.of(bench.stored(job, seeds), job.published, job.alone) for job in jobs]
-    reproduce_report.show(reports, json)
+    show([bench.report(job, seeds) for job in jobs], json)

@@ -47,9 +47,9 @@ class Job:
 
     @property
     def target(self) -> float | None:
-        """The accuracy that a run is to reach, if there is one at this scale."""
+        """The accuracy that a run is to reach, if there is one for runs like these."""
         expect = self.full.expect
-        return expect.target if self.scale == "full" and expect.metric == "test_accuracy" else None
+        return expect.target if expect.metric == "test_accuracy" and not self._lacks else None
 
     @property
     def published(self) -> Published | None:
@@ -67,9 +67,15 @@ class Job:
             return "nothing to compare with"
         if expect.metric != "test_accuracy":
             return f"not compared: {expect.accuracy:g} is known of held-out images, with fewer to train on"
-        if self.scale != "full":
-            return f"not compared with the published {expect.accuracy:g}: these runs are scaled to {self.scale}"
+        if self._lacks:
+            return f"not compared with the published {expect.accuracy:g}: {' and '.join(self._lacks)}"
         return None
+
+    @property
+    def _lacks(self) -> list[str]:
+        """What sets these runs apart from those of the source, in words."""
+        scaled_down = [] if self.scale == "full" else [f"these runs are scaled to {self.scale}"]
+        return scaled_down + (["these images are lossy copies (JPEG)"] if self.source.lossy else [])
 
 
 def plan(names: Sequence[str], data: Path | None, width: int | None, epochs: int | None, results: Path) -> list[Job]:
@@ -95,5 +101,5 @@ def _job(name: str, data: Path | None, width: int | None, epochs: int | None, re
     check(recipe, source)
     marks = [f"w{width}"] if recipe.model.width != full.model.width else []
     marks += [f"e{epochs}"] if recipe.epochs != full.epochs else []
-    stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
+    stem = name if name in trainer_recipes.names() else Path(name).stem
     return Job(stem, full, recipe, source, results / "reproduce" / "-".join([stem, *marks]))

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hpsearch.analysis.means import Difference, Moments, Published, compare
-from hpsearch.analysis.reproduction import Summary, summarise
+from hpsearch.analysis.reproduction import Summary
 from hpsearch.cli import console
-from hpsearch.store.recipe_runs import RecipeRun
+
+BUSY = "CPU seconds per thread"
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,8 @@ class Report:
     comparison: str
 
     @classmethod
-    def of(cls, runs: Sequence[RecipeRun], published: Published | None, alone: str | None) -> "Report":
-        """Return the report of one or more runs; ``alone`` says why there is nothing ``published``."""
-        summary = summarise(runs)
+    def of(cls, summary: Summary, published: Published | None, alone: str | None) -> "Report":
+        """Return the report of runs; ``alone`` says why there is nothing ``published``."""
         if published is None:
             return cls(summary, None, None, alone or "")
         if summary.accuracy is None:
@@ -59,9 +59,10 @@ def facts(report: Report) -> dict[str, str]:
     if summary.target is not None:
         rows[f"at {summary.target:g}"] = at_target(summary)
     speed = f"{summary.images_per_second:,.0f} images/s, {summary.share_of_peak:.0%} of the measured peak"
+    busy = f"; {BUSY} {spread(summary.busy_seconds, '.1f')}" if summary.device == "cpu" else ""
     return {
         **rows,
-        "seconds": f"{spread(summary.seconds, '.1f')}; CPU seconds {spread(summary.cpu_seconds, '.1f')}",
+        "seconds": f"{spread(summary.seconds, '.1f')}{busy}",
         "arithmetic": f"{summary.petaflop:.3g} PFLOP; {speed}",
         "published": report.comparison,
     }
@@ -101,7 +102,9 @@ def _runs(summary: Summary) -> str:
 
 
 def _show_table(reports: Sequence[Report]) -> None:
-    table = console.table("recipe", "runs", "accuracy", "published", "at target", "seconds", "PFLOP", "peak")
+    on_cpu = reports[0].summary.device == "cpu"
+    times = ["seconds", BUSY] if on_cpu else ["seconds"]
+    table = console.table("recipe", "runs", "accuracy", "published", "at target", *times, "PFLOP", "peak")
     for report in reports:
         summary = report.summary
         table.add_row(
@@ -111,6 +114,7 @@ def _show_table(reports: Sequence[Report]) -> None:
             f"{report.published.accuracy:g}" if report.published else "-",
             "-" if summary.reached is None else f"{summary.reached} of {summary.n}",
             spread(summary.seconds, ".1f"),
+            *([spread(summary.busy_seconds, ".1f")] if on_cpu else []),
             f"{summary.petaflop:.3g}",
             f"{summary.share_of_peak:.0%}",
         )

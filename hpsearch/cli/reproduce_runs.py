@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from hpsearch.analysis.reproduction import latest
+from hpsearch.analysis.reproduction import latest, summarise
 from hpsearch.cli import console
 from hpsearch.cli.reproduce_jobs import Job
+from hpsearch.cli.reproduce_report import Report
 from hpsearch.cli.train import epoch_line
-from hpsearch.contract import Report
+from hpsearch.contract import Report as EpochReport
 from hpsearch.store import recipe_runs
 from hpsearch.store.provenance import git_state, hardware
 from hpsearch.store.recipe_runs import RecipeRun
@@ -74,13 +75,19 @@ class Bench:
 
     def stored(self, job: Job, seeds: Sequence[int]) -> list[RecipeRun]:
         """Return the runs of ``job`` in this place that are stored, the last one of each of these seeds."""
-        place = (job.values, job.data, describe_device(self.device), self.threads)
+        place = (describe_device(self.device), self.provenance["cpu"], self.threads)
         found = [
             run
             for run in recipe_runs.read(job.folder)
-            if run.seed in seeds and (run.recipe, run.data, run.device, run.threads) == place
+            if run.seed in seeds and (run.recipe, run.data, run.place) == (job.values, job.data, place)
         ]
         return sorted(latest(found), key=lambda run: run.seed)
+
+    def report(self, job: Job, seeds: Sequence[int]) -> Report:
+        """Return what the stored runs of ``job`` come to, and write it beside them."""
+        report = Report.of(summarise(self.stored(job, seeds), job.target), job.published, job.alone)
+        recipe_runs.write_summary(job.folder, report.to_json())
+        return report
 
     def _load(self, source: Source) -> Dataset:
         if source.name not in self.datasets:
@@ -92,7 +99,7 @@ class Bench:
         """Train and test once; ``left`` runs of the job come after this one."""
         epochs = job.recipe.epochs
 
-        def watch(report: Report) -> None:
+        def watch(report: EpochReport) -> None:
             self.say(f"  {epoch_line(dict(report), epochs)}")
             if report["epoch"] == 1 and epochs > 1:
                 self.say(f"  {estimate_line(report['seconds'] * epochs, left)}")
@@ -141,7 +148,8 @@ def result_line(run: RecipeRun) -> str:
     """Return one line for a run that ended."""
     result = "diverged" if run.accuracy is None else f"test accuracy {run.accuracy:.4f}"
     time = f"{console.duration(run.seconds)} ({console.duration(run.cpu_seconds)} of CPU time)"
-    speed = f"{run.images_per_second:,.0f} images/s, {run.petaflop:.3g} PFLOP, {run.share_of_peak:.0%} of the peak"
+    of = summarise([run])
+    speed = f"{of.images_per_second:,.0f} images/s, {of.petaflop:.3g} PFLOP, {of.share_of_peak:.0%} of the peak"
     return f"seed {run.seed}: {result} after {time}, {speed}"
 
 

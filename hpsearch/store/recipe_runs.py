@@ -1,5 +1,9 @@
-"""Runs of recipes as Parquet: one row per run, from any number of sessions, in RESULTS/reproduce/NAME/runs.parquet."""
+"""Runs of recipes as Parquet: one row per run, from any number of sessions, in RESULTS/reproduce/NAME/runs.parquet.
 
+Beside it lies summary.json, what the last command said of them.
+"""
+
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +14,11 @@ import pyarrow as pa
 from filelock import AcquireReturnProxy, FileLock
 
 from hpsearch.errors import Problem, StudyError
-from hpsearch.store.files import cannot_write, read_parquet, write_parquet
+from hpsearch.store.files import cannot_write, read_parquet, write_json, write_parquet
 
 VERSION = 1
 FILE = "runs.parquet"
+SUMMARY_FILE = "summary.json"
 
 _TYPES = {
     str: pa.string(),
@@ -53,7 +58,7 @@ class RecipeRun:
     seconds: Annotated[float, Column("s", "wall time of preparation and training, without reading files and the test")]
     cpu_seconds: Annotated[float, Column("s", "processor time of all threads over the same span")]
     eval_seconds: Annotated[float, Column("s", "wall time of the test")]
-    images_per_second: Annotated[float, Column("1/s", "training images over seconds")]
+    images_per_second: Annotated[float, Column("1/s", "images trained on over seconds")]
     petaflop: Annotated[float, Column("10^15 FLOP", "arithmetic of the training in convolutions and matrix products")]
     flops_per_second: Annotated[float, Column("FLOP/s", "petaflop over seconds")]
     peak_flops_per_second: Annotated[float, Column("FLOP/s", "ceiling of the device, measured in the same process")]
@@ -70,9 +75,26 @@ class RecipeRun:
     commit: Annotated[str | None, Column("", "revision of the source, with a + where files were changed since")]
 
     @property
-    def key(self) -> tuple[str, str, int, str, int]:
+    def place(self) -> tuple[str, str, int]:
+        """Where it ran."""
+        return self.device, self.cpu, self.threads
+
+    @property
+    def key(self) -> tuple[object, ...]:
         """What makes a run the repetition of another."""
-        return self.recipe, self.data, self.seed, self.device, self.threads
+        return self.recipe, self.data, self.seed, *self.place
+
+    @property
+    def busy_seconds(self) -> float:
+        """Time of preparation and training; on a CPU, which others may use too, the processor time of each thread."""
+        return self.cpu_seconds / self.threads if self.device == "cpu" else self.seconds
+
+    @property
+    def images_trained(self) -> int:
+        """Images of all epochs that were trained; not those of a last batch that the recipe drops, or of one image."""
+        values = json.loads(self.recipe)
+        rest = self.images % values["batch_size"]
+        return self.trained_epochs * (self.images - (rest if values["drop_last"] or rest == 1 else 0))
 
     @property
     def scale(self) -> str:
@@ -121,6 +143,12 @@ def append(folder: Path, run: RecipeRun) -> None:
     with _lock(folder):
         rows = [asdict(one) for one in [*read(folder), run]]
         write_parquet(folder / FILE, pa.Table.from_pylist(rows, schema=SCHEMA))
+
+
+def write_summary(folder: Path, summary: Any) -> None:
+    """Replace the summary of the runs in ``folder`` by plain data. Raises StudyError."""
+    with _lock(folder):
+        write_json(folder / SUMMARY_FILE, summary)
 
 
 def prepare(folder: Path) -> None:

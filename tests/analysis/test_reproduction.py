@@ -21,7 +21,7 @@ counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.j
 
 def test_figures_of_runs() -> None:
     runs = [make_run(seed, accuracy) for seed, accuracy in enumerate(ACCURACIES)]
-    summary = summarise(runs)
+    summary = summarise(runs, 0.94)
     assert summary.n == 5
     assert summary.accuracy is not None
     assert summary.accuracy.mean == pytest.approx(np.mean(ACCURACIES))
@@ -35,7 +35,8 @@ def test_figures_of_runs() -> None:
 
 
 def test_a_diverged_run_counts_against_the_target_and_in_nothing_else() -> None:
-    summary = summarise([make_run(0, 0.941), make_run(1, 0.945), make_run(2, None, seconds=3.0, petaflop=0.1)])
+    runs = [make_run(0, 0.941), make_run(1, 0.945), make_run(2, None, seconds=3.0, petaflop=0.1)]
+    summary = summarise(runs, 0.94)
     assert (summary.n, summary.diverged, summary.reached) == (3, 1, 2)
     assert summary.accuracy is not None
     assert (summary.accuracy.n, summary.accuracy.mean) == (2, pytest.approx(0.943))
@@ -44,14 +45,30 @@ def test_a_diverged_run_counts_against_the_target_and_in_nothing_else() -> None:
 
 
 def test_only_diverged_runs() -> None:
-    summary = summarise([make_run(0, None), make_run(1, None)])
+    summary = summarise([make_run(0, None), make_run(1, None)], 0.94)
     assert (summary.accuracy, summary.error, summary.median, summary.seconds_to_target) == (None,) * 4
     assert (summary.reached, summary.seconds.n) == (0, 2)
 
 
 def test_without_a_target_nothing_is_said_of_one() -> None:
-    summary = summarise([make_run(0, 0.9, target=None, reached=None)])
+    summary = summarise([make_run(0, 0.95, target=0.94, reached=True)])  # a target that the rows have does not count
     assert (summary.reached, summary.share, summary.seconds_to_target) == (None, None, None)
+
+
+def test_speeds_on_a_cpu_are_relative_to_the_time_that_the_run_had_it() -> None:
+    """Halving the share of the processor doubles the wall time and changes nothing else."""
+    alone, crowded = (make_run(0, seconds=wall, cpu_seconds=160.0, threads=2) for wall in (80.0, 160.0))
+    found, same = summarise([alone]), summarise([crowded])
+    assert (found.seconds.mean, same.seconds.mean) == (80.0, 160.0)
+    assert found.busy_seconds.mean == same.busy_seconds.mean == 80.0
+    assert found.images_per_second == same.images_per_second == pytest.approx(24 * 50_000 / 80.0)
+    assert found.share_of_peak == same.share_of_peak == pytest.approx(2.7e15 / 80.0 / 1e14)
+
+
+def test_speeds_on_a_gpu_are_relative_to_wall_time() -> None:
+    found = summarise([make_run(0, device="a GPU", seconds=80.0, cpu_seconds=8.0)])
+    assert found.busy_seconds == found.seconds
+    assert found.images_per_second == pytest.approx(24 * 50_000 / 80.0)
 
 
 def test_one_run_has_no_spread() -> None:
@@ -62,6 +79,11 @@ def test_one_run_has_no_spread() -> None:
 def test_a_repeated_seed_is_no_further_evidence() -> None:
     first, repeated, other = make_run(0, 0.94), make_run(0, 0.94, seconds=90.0), make_run(1, 0.95)
     assert latest([first, other, repeated]) == [repeated, other]
+
+
+def test_another_machine_is_another_place() -> None:
+    here, there = make_run(0), make_run(0, cpu="another")
+    assert latest([here, there]) == [here, there]
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_what_we_expect_ourselves_is_not_called_published(printed):
     assert _measured(proxy.model_copy(update={"evidence": ()})) == "0.66 +- 0.005 (3 runs, held out)"
 
 
-def evidence(accuracy, runs, std, scale):
-    place = {"data": "CIFAR-10", "device": "a CPU", "versions": "torch 2.13"}
+def evidence(accuracy, runs, std, scale, data="cifar10, cifar10"):
+    place = {"data": data, "device": "a CPU", "versions": "torch 2.13"}
     return Evidence(scale=scale, runs=runs, accuracy=accuracy, std=std, seconds=1.0, petaflop=1.0, **place)
 
 
@@ -71,7 +71,15 @@ def test_evidence_at_full_scale_goes_first():
     post8 = recipe.load("post8_09_flip_test").model_copy(update={"evidence": ()})
     assert _measured(post8) == "-"
     assert _measured(post8.model_copy(update={"evidence": (small,)})) == "0.61 +- 0.004 (3 runs, width 8 of 64)"
-    assert _measured(post8.model_copy(update={"evidence": (small, full)})) == "0.9061 (1 run, full)"
+    assert _measured(post8.model_copy(update={"evidence": (small, full)})) == "0.9061 (1 run)"
+
+
+def test_evidence_on_other_images_says_which():
+    copies = evidence(0.9061, 2, 0.001, "full", "cifar10, cifar10-jpeg75")
+    bundled = evidence(0.974, 2, None, "full", "digits")
+    post8 = recipe.load("post8_09_flip_test")
+    assert _measured(post8.model_copy(update={"evidence": (copies,)})) == "0.9061 +- 0.001 (2 runs, cifar10-jpeg75)"
+    assert _measured(post8.model_copy(update={"evidence": (bundled,)})) == "0.974 (2 runs)"
 
 
 def test_json_holds_the_order_and_every_value(tmp_path):
@@ -84,6 +92,9 @@ def test_json_holds_the_order_and_every_value(tmp_path):
 
 
 def test_a_row_is_a_line_of_a_terminal_of_120_columns(monkeypatch):
+    load = recipe.load
+    small = evidence(0.6123, 3, 0.0042, "width 8 of 64, 1 of 24 epochs", "cifar10, cifar10-jpeg75")
+    monkeypatch.setattr(recipe, "load", lambda name: load(name).model_copy(update={"evidence": (small,)}))
     terminal = Console(width=120, file=io.StringIO(), soft_wrap=True)
     monkeypatch.setattr(console, "out", terminal)
     recipes()

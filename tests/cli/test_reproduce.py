@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from hpsearch.analysis.means import Published
+from hpsearch.analysis.reproduction import summarise
 from hpsearch.cli import app, reproduce_runs
+from hpsearch.cli.reproduce_jobs import plan
 from hpsearch.cli.reproduce_report import Report, facts, show
 from hpsearch.store.recipe_runs import read
 from tests.cli.command import start
@@ -93,9 +95,31 @@ def test_another_recipe_of_the_same_name_is_another_recipe(hpsearch, tmp_path):
     assert frame["recipe"].nunique() == 2
 
 
-def test_json_is_all_that_is_printed(hpsearch):
+@pytest.mark.parametrize("name", ["own", "own.recipe", "below/own.yaml", "./digits_quickstart"])
+def test_runs_of_a_file_lie_among_the_results_whatever_its_name(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(recipe.load("digits_quickstart").to_yaml())
+    for given in (name, str(file)):
+        (job,) = plan([given], None, None, None, tmp_path / "results")
+        assert job.folder == tmp_path / "results" / "reproduce" / file.stem
+        assert job.folder.is_dir()
+
+
+def test_runs_of_another_processor_are_not_those_of_this_one(hpsearch, tmp_path, monkeypatch):
+    hpsearch("reproduce", *QUICK)
+    elsewhere = {**reproduce_runs._provenance(), "cpu": "another"}
+    monkeypatch.setattr(reproduce_runs, "_provenance", lambda: elsewhere)
+    _, output, _ = hpsearch("reproduce", *QUICK)
+    assert "stored already" not in output
+    assert "runs        1;" in output
+    assert len(read(tmp_path / "results" / FOLDER)) == 2
+
+
+def test_json_is_all_that_is_printed(hpsearch, tmp_path):
     code, output, errors = hpsearch("reproduce", *QUICK, "--json")
     (summary,) = json.loads(output)
+    assert json.loads((tmp_path / "results" / FOLDER / "summary.json").read_text()) == summary
     assert code == 0
     assert (summary["scale"], summary["n"], summary["published"]) == (SCALE, 1, None)
     assert summary["accuracy"]["std"] is None
@@ -178,7 +202,7 @@ def published(**changes):
 
 def test_full_runs_are_compared_with_the_source():
     runs = [make_run(seed, accuracy) for seed, accuracy in enumerate([0.941, 0.939, 0.940])]
-    said = facts(Report.of(runs, published(), None))
+    said = facts(Report.of(summarise(runs, 0.94), published(), None))
     assert said["recipe"] == "example"
     assert said["accuracy"] == "0.9400 +- 0.0010, standard error 0.0006, median 0.9400"
     assert said["at 0.94"].startswith("2 of 3 runs (95% interval 21% to 94%), in 101.0 s")
@@ -187,11 +211,33 @@ def test_full_runs_are_compared_with_the_source():
     assert said["published"].endswith("published: 0.9408")
 
 
+def test_a_cpu_has_its_seconds_beside_the_wall_time():
+    rows = {device: facts(Report.of(summarise([make_run(0, device=device)]), None, "")) for device in ("cpu", "a GPU")}
+    assert rows["cpu"]["seconds"] == "100.0; CPU seconds per thread 95.0"
+    assert rows["cpu"]["arithmetic"] == "2.7 PFLOP; 12,632 images/s, 28% of the measured peak"
+    assert rows["a GPU"]["seconds"] == "100.0"
+    assert rows["a GPU"]["arithmetic"] == "2.7 PFLOP; 12,000 images/s, 27% of the measured peak"
+
+
+def test_runs_on_lossy_copies_are_not_compared(cifar_folder, tmp_path):
+    full, small, plain = (
+        plan(["post4_resnet9"], data, width, None, tmp_path)[0]
+        for data, width in ((cifar_folder, None), (cifar_folder, 8), (None, None))
+    )
+    assert full.alone == "not compared with the published 0.9408: these images are lossy copies (JPEG)"
+    assert "width 8 of 64 and these images are lossy" in small.alone
+    assert (full.target, full.published, small.target) == (None, None, None)
+    assert (plain.target, plain.alone) == (0.94, None)
+    rows = [make_run(0, 0.95)]  # stored with a target
+    said = facts(Report.of(summarise(rows, full.target), full.published, full.alone))
+    assert not [label for label in said if label.startswith("at ")]
+
+
 def test_several_recipes_make_a_table(capsys):
-    full = Report.of([make_run(0, 0.93), make_run(1, 0.931)], published(), None)
+    full = Report.of(summarise([make_run(0, 0.93), make_run(1, 0.931)], 0.94), published(), None)
     small = make_run(0, 0.61, name="small", width=8, target=None, reached=None)
-    show([full, Report.of([small], None, "not compared")], json=False)
+    show([full, Report.of(summarise([small]), None, "not compared")], json=False)
     table = capsys.readouterr().out.split("\n\n")[-1].splitlines()
     assert [row.split()[0] for row in table] == ["recipe", "example", "small,"]
-    assert "0.9305 +- 0.0007  0.9408     0 of 2     100.5 +- 0.7" in table[1]
+    assert "0.9305 +- 0.0007  0.9408     0 of 2     100.5 +- 0.7  95.0 +- 0.0             2.7" in table[1]
     assert "small, scaled to width 8 of 64  1     0.6100" in table[2]

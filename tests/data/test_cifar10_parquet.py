@@ -48,6 +48,20 @@ def test_folder_is_found(folder: Path, inner: str) -> None:
     assert cifar10_parquet.find_folder(folder) == place
 
 
+def test_a_split_of_jpeg_copies_is_lossy(folder: Path) -> None:
+    assert not cifar10_parquet.is_lossy(folder)
+    making.write_parquet(folder / "test.parquet", [making.encoded(image, "JPEG") for image in TEST], list(TEST_LABELS))
+    assert cifar10_parquet.is_lossy(folder)
+
+
+@pytest.mark.parametrize("first", [None, b"", b"hello"])
+def test_what_is_no_image_is_not_lossy_and_refused_when_it_is_read(folder: Path, first: bytes | None) -> None:
+    making.write_parquet(folder / "test.parquet", [first] * 4, list(TEST_LABELS))
+    assert not cifar10_parquet.is_lossy(folder)
+    with pytest.raises(DataError, match="neither PNG nor JPEG"):
+        cifar10_parquet.read_folder(folder)
+
+
 def bomb() -> bytes:
     """A PNG of 150 bytes that says it has 10^10 pixels."""
     size = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)

@@ -50,6 +50,7 @@ def test_what_is_known_without_loading(
     """The size of the images, and a place that leads to the same data from anywhere."""
     digits, parquet, remote = find("digits"), find("cifar10", cifar_folder), find("cifar10")
     assert digits.path is None
+    assert (digits.lossy, parquet.lossy, remote.lossy) == (False, True, False)
     for source in (digits, parquet):
         images = source.load().train_images
         assert images.shape == (source.train_images, *source.shape)

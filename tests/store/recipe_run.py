@@ -10,7 +10,7 @@ def make_run(seed: int = 0, accuracy: float | None = 0.94, **changes: Any) -> Re
     """A run at full scale with a target of 0.94, and ``changes``; without an accuracy it diverged."""
     values: dict[str, Any] = {
         "name": "example",
-        "recipe": '{"epochs": 24}',
+        "recipe": '{"batch_size": 512, "drop_last": false, "epochs": 24}',
         "data": "cifar10, images",
         "seed": seed,
         "device": "cpu",

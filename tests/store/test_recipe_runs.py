@@ -1,5 +1,6 @@
 """Rows of recipe runs: nothing is lost or changed on the way to the disk and back."""
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -11,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.errors import StudyError
-from hpsearch.store.recipe_runs import FILE, RecipeRun, append, prepare, read, scale
+from hpsearch.store.files import read_json
+from hpsearch.store.recipe_runs import FILE, SUMMARY_FILE, RecipeRun, append, prepare, read, scale, write_summary
 from tests.store.recipe_run import make_run
+from trainer.batches import batch_slices
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +91,31 @@ def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match="cannot be written"):
         prepare(tmp_path / "file" / "example")
+
+
+def test_a_summary_replaces_the_one_before_and_leaves_the_rows(tmp_path: Path) -> None:
+    append(tmp_path, make_run())
+    for n in (1, 2):
+        write_summary(tmp_path, {"n": n})
+    assert read_json(tmp_path / SUMMARY_FILE) == {"n": 2}
+    assert read(tmp_path) == [make_run()]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_summary(tmp_path, {"n": float("nan")})
+    assert read_json(tmp_path / SUMMARY_FILE) == {"n": 2}
+
+
+def test_what_others_do_on_the_machine_is_not_the_run_s_own_time() -> None:
+    assert make_run(threads=2, seconds=100.0, cpu_seconds=50.0).busy_seconds == 25.0
+    assert make_run(device="a GPU", threads=2, seconds=100.0, cpu_seconds=50.0).busy_seconds == 100.0
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("images", "batch_size"), [(50_000, 512), (50_000, 500), (1437, 64), (129, 64), (130, 64)])
+def test_images_trained_are_those_in_the_batches(images: int, batch_size: int, drop_last: bool) -> None:
+    values = json.dumps({"batch_size": batch_size, "drop_last": drop_last})
+    batches = batch_slices(images, batch_size, drop_last)
+    expected = 3 * sum(batch.stop - batch.start for batch in batches)
+    assert make_run(recipe=values, images=images, epochs=5, trained_epochs=3).images_trained == expected
 
 
 @pytest.mark.parametrize(

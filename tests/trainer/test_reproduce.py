@@ -74,7 +74,14 @@ def test_the_clock_runs_over_preparation_and_training_only(
     outcome = reproduce.reproduce(tiny, digits, 0, CPU, slowly(2.0, epochs.append))
     assert (outcome.seconds, outcome.eval_seconds, len(epochs)) == (8.5, 30.0, 4)
     assert outcome.images_per_second == 4 * 1437 / 8.5
+    assert tiny.drop_last is False
     assert outcome.flops_per_second == pytest.approx(outcome.petaflop * 1e15 / 8.5)
+
+
+def test_images_that_are_left_out_are_not_counted(tiny: Recipe, digits: data.Dataset) -> None:
+    outcome = outcome_of(with_overrides(tiny, {"drop_last": True, "batch_size": 100, "epochs": 1}), digits)
+    assert (outcome.images, outcome.images_trained) == (1437, 1400)
+    assert outcome.images_per_second == 1400 / outcome.seconds
 
 
 def test_processor_time_does_not_pass_while_nothing_is_computed() -> None:

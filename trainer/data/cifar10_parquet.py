@@ -17,6 +17,7 @@ from trainer.data.dataset import Dataset, Images, Integers
 SPLITS = {"train": TRAIN_IMAGES, "test": TEST_IMAGES}
 _SUBFOLDERS = ("", "plain_text", "data")
 _ROWS_AT_ONCE = 1000
+_JPEG = b"\xff\xd8\xff"
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)  # a name that is not UTF-8 is a plain ValueError
 
 
@@ -39,6 +40,16 @@ def check_folder(folder: Path) -> None:
                 )
             )
         _check_rows(sum(_open(file).metadata.num_rows for file in files), split, folder)
+
+
+def is_lossy(folder: Path) -> bool:
+    """Say whether a checked folder holds JPEG, by the first of each split; raises DataError for a damaged file."""
+    return any(_first_image(folder, split).startswith(_JPEG) for split in SPLITS)
+
+
+def _first_image(folder: Path, split: str) -> bytes:
+    rows = (image for file in _files(folder, split) for image, _ in _rows(file))
+    return next(rows, None) or b""
 
 
 def read_folder(folder: Path) -> Dataset:

@@ -35,6 +35,7 @@ class Source:
     ``path``   the folder or archive that is read, absolute, or that a download will make; None where there is none
     ``shape``  height, width and channels of an image
     ``train_images``  how many there are to train on and to hold out
+    ``lossy``  whether they are JPEG copies: accuracies on them are not those on the data set itself
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     path: Path | None
     shape: tuple[int, int, int]
     train_images: int
+    lossy: bool
     _read: Callable[[Progress | None], Dataset]
 
     def load(self, progress: Progress | None = None) -> Dataset:
@@ -106,16 +108,17 @@ def _cifar10_at(path: Path, archive: Remote) -> Source | None:
         return _cifar10_files("binary archive", file, partial(cifar10_binary.read_archive, sha256=archive.sha256))
     if folder := cifar10_parquet.find_folder(path):
         cifar10_parquet.check_folder(folder)
-        return _cifar10_files("Hugging Face Parquet", folder, cifar10_parquet.read_folder)
+        lossy = cifar10_parquet.is_lossy(folder)
+        return _cifar10_files("Hugging Face Parquet", folder, cifar10_parquet.read_folder, lossy)
     return None
 
 
-def _cifar10_files(form: str, path: Path, read: Callable[[Path], Dataset]) -> Source:
-    return _cifar10(f"{form}, {path}", path, lambda _: read(path))
+def _cifar10_files(form: str, path: Path, read: Callable[[Path], Dataset], lossy: bool = False) -> Source:
+    return _cifar10(f"{form}, {path}", path, lambda _: read(path), lossy)
 
 
-def _cifar10(form: str, path: Path, read: Callable[[Progress | None], Dataset]) -> Source:
-    return Source("cifar10", f"CIFAR-10, {form}", path, cifar10.SHAPE, cifar10.TRAIN_IMAGES, read)
+def _cifar10(form: str, path: Path, read: Callable[[Progress | None], Dataset], lossy: bool = False) -> Source:
+    return Source("cifar10", f"CIFAR-10, {form}", path, cifar10.SHAPE, cifar10.TRAIN_IMAGES, lossy, read)
 
 
 def _download_and_read(archive: Remote, cache: Path, progress: Progress | None) -> Dataset:
@@ -135,4 +138,4 @@ def _find_digits(path: Path | None) -> Source:
         what = "the digits are bundled with scikit-learn and take no path"
         raise DataError(Problem(what, got=str(path), hint="leave the path out, or name the data set cifar10"))
     where = "digits, bundled with scikit-learn"
-    return Source("digits", where, None, digits.SHAPE, digits.TRAIN_IMAGES, lambda _: digits.load_digits())
+    return Source("digits", where, None, digits.SHAPE, digits.TRAIN_IMAGES, False, lambda _: digits.load_digits())
