@@ -1,6 +1,7 @@
 """Running the real command in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,11 @@ def hpsearch(*arguments, cwd, **environment):
 
 
 def start(*arguments, cwd, stdout=subprocess.PIPE):
-    """Start ``hpsearch`` in a process group of its own, as a shell would."""
+    """Start ``hpsearch`` in a process group of its own, as a shell would.
+
+    Tests that run in the background ignore Ctrl-C, and what they start would inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [HPSEARCH, *map(str, arguments)],
         stdout=stdout,
