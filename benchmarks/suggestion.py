@@ -1,6 +1,6 @@
 """How long a suggestion takes as a study grows: after one more trial, and when the study is built from nothing.
 
-    python benchmarks/suggestion.py [--sampler tpe|gp] [--trials 100 1000 4000] [--json FILE]
+    python -m benchmarks.suggestion [--sampler hpsearch|tpe|gp] [--trials 100 500] [--json FILE]
 
 Medians of 5, in CPU-bound wall time; the first suggestion after ``resume`` is one that is built from nothing.
 """
@@ -9,16 +9,18 @@ import argparse
 import json
 import statistics
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.replay import finished
 from hpsearch.samplers.by_name import make_sampler
 from hpsearch.space.spec import Space
-from hpsearch.trial import FinishedTrial, Status
+from hpsearch.trial import FinishedTrial
 
 ROUNDS = 5
+OWN = 10
+"""Trials after which every sampler uses its model."""
 
 
 def space(sampler: str) -> Space:
@@ -38,14 +40,14 @@ def space(sampler: str) -> Space:
 
 
 def history(a_space: Space, trials: int) -> list[FinishedTrial]:
-    """Random settings with the loss of a parabola and noise."""
-    rng = np.random.default_rng(0)
-    now = datetime.now(UTC)
-    made = []
+    """The sampler's own first settings, then random ones, with the loss of a parabola and noise."""
+    rng, sampler = np.random.default_rng(0), make_sampler(a_space)
+    made: list[FinishedTrial] = []
     for number in range(trials):
-        config = a_space.config_from_units(dict(zip(a_space.searched, rng.random(3).tolist(), strict=True)))
+        drawn = a_space.config_from_units(dict(zip(a_space.searched, rng.random(3).tolist(), strict=True)))
+        config = sampler.suggest(made, [], number) if number < OWN else drawn
         loss = float(np.log(config["lr"] / 0.4) ** 2 + rng.normal(scale=0.1))
-        made.append(FinishedTrial(number, config, number, Status.COMPLETED, loss, ((1, loss),), {}, 1, 1.0, now, now))
+        made.append(finished(number, config, loss))
     return made
 
 
@@ -72,8 +74,8 @@ def measure(sampler: str, trials: int) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sampler", choices=("tpe", "gp"), default="tpe")
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 4000])
+    parser.add_argument("--sampler", choices=("hpsearch", "tpe", "gp"), default="hpsearch")
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 500])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = [measure(options.sampler, trials) for trials in options.trials]

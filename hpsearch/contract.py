@@ -20,9 +20,10 @@ the message, not a traceback.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy.typing as npt
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic checks it before Python 3.12 only in this form
 
 TECHNIQUE = "technique."
@@ -30,6 +31,12 @@ TECHNIQUE = "technique."
 
 CHECKPOINT = "checkpoint.pt"
 """The file in a trial's workdir by which it can go on after it was interrupted."""
+
+EPOCHS = "epochs"
+"""The parameter that is the length of a trial's schedule, where a space has it."""
+
+Optimizer = Literal["sgd", "sgd_nesterov", "adamw"]
+"""An update rule: SGD with momentum, the same in Nesterov's form, or Adam with decoupled weight decay."""
 
 Value = bool | int | float | str
 """A value of one parameter."""
@@ -90,6 +97,8 @@ class Description(TypedDict, total=False):
     ``parameters``  every parameter the function reads -> its default; names outside it are refused with the nearest one
     ``metrics``     the metrics in every report; the objective must be one of them
     ``epochs``      the length of a full run in reports; a parameter called ``epochs`` replaces it for its trial
+    ``optimizer``   the update rule, where it is one of these, on the mean loss of a batch; and
+    ``examples``    the training examples of an epoch: with both, rate and tau can be searched, and are kept
     ``check``       is called with configurations that the search may propose (the settings to start with; then all runs
                     of a design and of a grid up to 1,000, or else the ends of ranges and every choice) and raises, as
                     above, for one that cannot be trained
@@ -100,7 +109,9 @@ class Description(TypedDict, total=False):
     facts: dict[str, str]
     parameters: dict[str, Value | None]
     metrics: list[str]
-    epochs: int
+    epochs: Annotated[int, Field(ge=1)]
+    optimizer: Optimizer
+    examples: Annotated[int, Field(ge=1)]
     check: Callable[[Config], None]
     settings: dict[str, Any]
 

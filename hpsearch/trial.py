@@ -58,7 +58,8 @@ class FinishedTrial(PendingTrial):
 
     ``objective`` is the last finite value of the objective (None where there is none); ``curve`` its value after each
     reported epoch, as (epoch, value); ``metrics`` the last report; times are UTC; ``train_seconds`` is wall time inside
-    the training function.
+    the training function. ``prior_grade`` is the log Bayes factor (nat) of the search's prior against a uniform one,
+    given all results up to this one.
     """
 
     status: Status
@@ -71,6 +72,7 @@ class FinishedTrial(PendingTrial):
     finished_at: datetime
     notes: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
+    prior_grade: float | None = None
 
     @property
     def final(self) -> float | None:

@@ -58,11 +58,14 @@ def test_the_space_in_the_readme_is_the_shipped_one():
 
 
 def test_the_spaces_in_the_docs_are_valid(tmp_path, cifar_folder):
-    (block,) = blocks(ROOT / "docs" / "space.md", "yaml")
-    (tmp_path / "space.yaml").write_text(block)
+    every_kind, in_coordinates = blocks(ROOT / "docs" / "space.md", "yaml")
+    (tmp_path / "space.yaml").write_text(every_kind)
     plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides(data=cifar_folder))
     kinds = {parameter.type for parameter in plan.space.parameters.values()}
     assert kinds == {"real", "integer", "choice", "constant"}
+    (tmp_path / "space.yaml").write_text(in_coordinates)
+    plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides())
+    assert {"rate", "tau"} <= plan.space.parameters.keys()
 
 
 def test_the_training_function_in_the_docs_runs(tmp_path):

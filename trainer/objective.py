@@ -87,14 +87,18 @@ def describe(settings: Mapping[str, Any]) -> Description:
         "data": source.where,
         "images": f"{_training_images(chosen, source):,} training images, {chosen.data.held_out:,} held out",
     }
-    return Description(
+    description = Description(
         facts=facts | _device_facts(chosen),
         parameters=_parameters(chosen),
         metrics=METRICS,
         epochs=chosen.epochs,
+        examples=_training_images(chosen, source),
         check=check,
         settings=resolved,
     )
+    if chosen.optimizer.muon is None:  # most weights would follow Muon, whose steps know neither lr nor weight decay
+        description["optimizer"] = chosen.optimizer.name
+    return description
 
 
 def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:

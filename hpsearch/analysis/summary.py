@@ -103,7 +103,7 @@ def summarise(study: Study, top: int = TOP) -> Summary:
         mode=objective.mode,
         counts=_counts(study),
         top=tuple(ranked[:top]),
-        edges=_edges(study.space.parameters, ranked[0].config) if ranked else (),
+        edges=edges(study.space.parameters, ranked[0].config) if ranked else (),
         train_seconds=math.fsum(trial.train_seconds for trial in study.history),
         wall_seconds=wall_seconds,
         trials_per_hour=len(study.history) * 3600 / wall_seconds if wall_seconds > 0 else None,
@@ -153,7 +153,8 @@ def _epochs_saved(history: tuple[FinishedTrial, ...]) -> int:
     return sum(max(0, full - trial.epochs) for trial in history if trial.status is Status.STOPPED)
 
 
-def _edges(parameters: Mapping[str, Parameter], config: Config) -> tuple[Edge, ...]:
+def edges(parameters: Mapping[str, Parameter], config: Config) -> tuple[Edge, ...]:
+    """Return the parameters whose value in ``config`` lies at an end of their range."""
     found = []
     for name, value in config.items():
         parameter = parameters.get(name)
@@ -169,6 +170,8 @@ def _share(parameter: Real | Integer, value: float) -> float:
     """Return where ``value`` lies between the bounds, 0 to 1, on the scale of the parameter."""
     if parameter.scale == "log":
         return math.log(value / parameter.low) / math.log(parameter.high / parameter.low)
+    if parameter.scale == "log1m":
+        return math.log((1 - value) / (1 - parameter.low)) / math.log((1 - parameter.high) / (1 - parameter.low))
     return (value - parameter.low) / (parameter.high - parameter.low)
 
 

@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from hpsearch.cli import ablate, best, console, recipes, reproduce, resume, run, studies, train, validate
+from hpsearch.cli import (
+    ablate,
+    advise,
+    best,
+    console,
+    prior,
+    recipes,
+    reproduce,
+    resume,
+    run,
+    studies,
+    train,
+    transfer,
+    validate,
+)
 from hpsearch.errors import InputError
 
 app = typer.Typer(
@@ -23,6 +37,9 @@ for command in (
     best.best,
     train.train,
     validate.validate,
+    advise.advise,
+    transfer.transfer,
+    prior.prior,
     recipes.recipes,
     reproduce.reproduce,
     ablate.ablate,

@@ -9,7 +9,9 @@ import yaml
 from hpsearch.analysis.summary import Setting, summarise
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
+from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
+from hpsearch.space.translation import Translation
 from hpsearch.store.reader import Study, open_study
 
 Write = Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write the setting as a recipe.")]
@@ -33,15 +35,17 @@ def best(
     if setting is None:
         hint = f"see `hpsearch show {name}`"
         raise StudyError(Problem("no trial of the study has run to its end yet", file=study.folder, hint=hint))
+    config = Translation.of(study.space).for_function(setting.config)
     if json:
-        console.data({"trial_id": setting.trial_id, "objective": setting.objective, "config": dict(setting.config)})
+        console.data({"trial_id": setting.trial_id, "objective": setting.objective, "config": dict(config)})
     else:
         console.say(f"trial {setting.trial_id}  {study.space.objective.metric} {console.number(setting.objective)}")
-        console.say(console.settings(setting.config))
+        console.say(console.settings(config))
     if write is not None:
         built_in = study.space.train.function == BUILT_IN
         settings = study.space.train.settings
-        _write(write, _recipe(study, setting) if built_in else yaml.safe_dump(dict(setting.config), sort_keys=False))
+        text = _recipe(study, setting, config) if built_in else yaml.safe_dump(dict(config), sort_keys=False)
+        write_file(write, text)
         data = f" --data {settings['data_path']}" if settings.get("data_path") else ""
         then = (
             f"; train it on all the training images: hpsearch train {write}{data} --save model.pt" if built_in else ""
@@ -49,12 +53,15 @@ def best(
         console.note(f"written to {write}{then}")
 
 
-def _recipe(study: Study, setting: Setting) -> str:
-    """Return the recipe file of a trial of the built-in trainer, which says where it comes from and what it reached."""
+def _recipe(study: Study, setting: Setting, config: Config) -> str:
+    """Return the recipe file of a trial of the built-in trainer with its ``config``.
+
+    The file says where it comes from and what it reached.
+    """
     from trainer.blocks import Expect
     from trainer.objective import recipe_for
 
-    recipe = recipe_for(study.space.train.settings, setting.config)
+    recipe = recipe_for(study.space.train.settings, config)
     expect = Expect(
         metric="val_accuracy",
         accuracy=setting.metrics["val_accuracy"],
@@ -69,7 +76,8 @@ def _recipe(study: Study, setting: Setting) -> str:
     return recipe.model_copy(update={"about": about, "post": None, "expect": expect, "evidence": ()}).to_yaml()
 
 
-def _write(file: Path, text: str) -> None:
+def write_file(file: Path, text: str) -> None:
+    """Write what --write asks for. Raises StudyError where the file cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as cause:

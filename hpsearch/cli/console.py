@@ -99,6 +99,8 @@ def facts(rows: Mapping[str, str]) -> None:
 
 def plan_facts(plan: "Plan") -> dict[str, str]:
     """What a search is about, what it trains, and how it looks for what."""
+    from hpsearch.cli.prior_words import believed
+
     space = plan.space
     hours = f" or {space.budget.hours:g} h" if space.budget.hours else ""
     rule, grace = space.stopping.rule, space.stopping.grace
@@ -107,11 +109,13 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
     searched = ", ".join(space.searched) or "nothing"
     objective = f"{space.objective.metric} ({space.objective.mode})"
     design = {"design": described(space)} if space.sampler.name == "factorial" else {}
+    prior = believed(space)
     return {
         **({"goal": space.goal} if space.goal else {}),
         "function": plan.space.train.function,
         **plan.description.get("facts", {}),
         "search": f"{space.sampler.name} over {searched} for {objective}; {budget}{stopping}",
+        **({"prior": prior} if prior else {}),
         **design,
     }
 

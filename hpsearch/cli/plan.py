@@ -11,15 +11,19 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpsearch.cli.options import RESULTS
+from hpsearch.cli.priors import resolve_prior
 from hpsearch.contract import Config, Description, Value
 from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.work import Work, errors_of
 from hpsearch.samplers.factorial import FactorialSampler
+from hpsearch.space.coordinate_spec import CoordinateSpec
 from hpsearch.space.function import Functions, load_function
 from hpsearch.space.grid import combinations
 from hpsearch.space.load import LoadedSpace, Overrides, check, load, parse_set
-from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
+from hpsearch.space.parameters import Integer, Parameter, ends
 from hpsearch.space.spec import Space
+from hpsearch.space.translation import Translation
 from hpsearch.store.provenance import collect
 from hpsearch.typed_yaml import Document
 
@@ -42,15 +46,17 @@ class Plan:
         return Work(study, self.functions.reference, self.base, self.space, workdirs, device, resources.cpus, gpus)
 
 
-def plan_file(name: str, overrides: Overrides) -> tuple[Plan, Path]:
+def plan_file(name: str, overrides: Overrides, results: Path = RESULTS) -> tuple[Plan, Path]:
     """Load the space file ``name``, its function, and check one against the other; also return the file.
 
-    Raises InputError for everything that the user can mend.
+    Studies that a prior names are looked for in ``results``. Raises InputError for everything that the user can mend.
     """
     loaded = load(name, overrides)
     file = loaded.document.file
     assert file is not None  # it was read from one
-    return _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base), file
+    plan = _plan(loaded, load_function(loaded.space.train.function, loaded.base), loaded.base)
+    with _placing(loaded.document):
+        return replace(plan, space=resolve_prior(plan.space, loaded.base, results)), file
 
 
 def plan_space(space: Space) -> Plan:
@@ -83,6 +89,8 @@ def command() -> list[str]:
 
 def plan_again(record: Mapping[str, Any], space: Space) -> Plan:
     """Make the plan of a study from its study.json; a function that has moved is looked for in the current folder."""
+    if "coordinates" not in record["space"]:  # a study of before there were any: what it calls rate or tau is its own
+        space = space.with_coordinates(CoordinateSpec(rate=None, tau=None))
     base = Path(record["folder"])
     place = record["function"].rpartition(":")[0]
     moved = "/" in place and not Path(place if place.endswith(".py") else place.rpartition("/")[0]).exists()
@@ -113,13 +121,16 @@ def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:
     if loaded.space.resources.gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for this process and its workers: a search on the CPU sees no GPU
     description = describe(functions, loaded)
-    check(loaded, description)
+    space = loaded.space.with_coordinates(loaded.space.coordinates.resolved(description))
+    check(replace(loaded, space=space), description)
     if "check" in description:
-        for config in examples(loaded.space):
-            with _placing(loaded.document, config), errors_of(functions.reference, "check"):
-                description["check"](config)
-    settings = description.get("settings", loaded.space.train.settings)
-    return Plan(loaded.space.with_settings(settings), base, functions, description)
+        translation, spec = Translation.of(space), space.coordinates
+        made_of = {spec.lr: spec.rate, spec.weight_decay: spec.tau}
+        for config in examples(space):
+            with _placing(loaded.document, config, made_of), errors_of(functions.reference, "check"):
+                description["check"](translation.for_function(config))
+    settings = description.get("settings", space.train.settings)
+    return Plan(space.with_settings(settings).with_prior(space.belief), base, functions, description)
 
 
 def describe(functions: Functions, loaded: LoadedSpace) -> Description:
@@ -176,17 +187,6 @@ def _chosen(values: Config, name: str, parameter: Parameter) -> Value:
     return values[name] if name in values else parameter.from_unit(0.5)
 
 
-def ends(parameter: Parameter) -> tuple[Value, ...]:
-    """Return the values of a choice or a constant, or the bounds of a range."""
-    match parameter:
-        case Choice():
-            return parameter.values
-        case Constant():
-            return (parameter.value,)
-        case Real() | Integer():
-            return (parameter.low, parameter.high)
-
-
 def _beside(parameter: Parameter) -> tuple[Value, ...]:
     """Return the neighbours of the bounds of a whole number: what divides the bounds need not divide these."""
     if not isinstance(parameter, Integer) or parameter.low == parameter.high:
@@ -195,12 +195,17 @@ def _beside(parameter: Parameter) -> tuple[Value, ...]:
 
 
 @contextmanager
-def _placing(document: Document, config: Config | None = None) -> Iterator[None]:
-    """Give the problems of an error that is raised inside their place in the space file, or else the ``config``."""
+def _placing(
+    document: Document, config: Config | None = None, made_of: Mapping[str, str | None] | None = None
+) -> Iterator[None]:
+    """Give the problems of an error that is raised inside their place in the space file, or else the ``config``.
+
+    ``made_of`` names the parameter of the space that another of the training function is computed from.
+    """
     try:
         yield
     except InputError as error:
-        problems = [_placed(problem, document) for problem in error.problems]
+        problems = [_placed(problem, document, made_of or {}) for problem in error.problems]
         if config is not None:
             problems = [
                 replace(one, got=one.got or ", ".join(f"{k}={v}" for k, v in config.items())) for one in problems
@@ -208,12 +213,13 @@ def _placing(document: Document, config: Config | None = None) -> Iterator[None]
         raise type(error)(*problems) from error
 
 
-def _placed(problem: Problem, document: Document) -> Problem:
+def _placed(problem: Problem, document: Document, made_of: Mapping[str, str | None]) -> Problem:
     """Add the place of the ``train:`` key or the parameter that a problem names; --set has put one that has no line."""
     if problem.file is not None or problem.key is None:
         return problem
     details = {name: getattr(problem, name) for name in ("got", "allowed", "hint")}
-    for path in (("train", problem.key), ("parameters", problem.key)):
+    for path in (("train", problem.key), ("parameters", problem.key), tuple(problem.key.split("."))):
         if path in document.lines:
             return document.problem(problem.what, path, **details)
-    return problem
+    source = ("parameters", str(made_of.get(problem.key)))
+    return replace(problem, file=document.file, line=document.line(source)) if source in document.lines else problem

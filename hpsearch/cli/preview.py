@@ -9,16 +9,19 @@ from tempfile import TemporaryDirectory
 from rich.table import Table
 
 from hpsearch.cli import console
-from hpsearch.cli.plan import Plan, ends
+from hpsearch.cli.plan import Plan
+from hpsearch.contract import EPOCHS, Config, Value
 from hpsearch.devices import usable_gpus
 from hpsearch.errors import FunctionError, Problem
 from hpsearch.runners.drive import Outcome
 from hpsearch.runners.engine import inline
-from hpsearch.runners.search import EPOCHS
 from hpsearch.runners.work import prepare
 from hpsearch.samplers.by_name import make_sampler
 from hpsearch.seeds import derived_seed
 from hpsearch.space.grid import combinations
+from hpsearch.space.parameters import ends
+from hpsearch.space.spec import Space
+from hpsearch.space.translation import Translation
 from hpsearch.trial import PendingTrial, Status
 
 SUGGESTIONS = 5
@@ -35,7 +38,7 @@ def grid(plan: Plan) -> dict[str, str]:
 
 def parameters(plan: Plan) -> Table:
     """One row per parameter: what it may be, when it is active, and what the training function does without it."""
-    defaults = plan.description.get("parameters", {})
+    defaults = {**_coordinates(plan.space), **plan.description.get("parameters", {})}
     table = console.table("parameter", "kind", "values", "when", "default")
     for name, parameter in plan.space.parameters.items():
         when = ", ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
@@ -47,14 +50,29 @@ def parameters(plan: Plan) -> Table:
 
 
 def suggestions(plan: Plan) -> Table:
-    """The settings of the first trials, as they come while nothing is known."""
-    sampler = make_sampler(plan.space)
-    table = console.table("trial", *plan.space.parameters, title="first suggestions")
-    for number in range(min(SUGGESTIONS, plan.space.budget.trials)):
-        config = sampler.suggest([], [], number)
-        values = [console.value(config[name]) if name in config else "-" for name in plan.space.parameters]
-        table.add_row(f"{number:05d}", *values)
+    """The settings of the first trials, as they come while nothing is known, and what is computed from coordinates."""
+    translation = Translation.of(plan.space)
+    rows = [{**config, **translation.for_function(config)} for config in _first(plan.space)]
+    names = list(dict.fromkeys([*plan.space.parameters, *(name for row in rows for name in row)]))
+    table = console.table("trial", *names, title="first suggestions, while there are no results")
+    for number, row in enumerate(rows):
+        table.add_row(f"{number:05d}", *(console.value(row[name]) if name in row else "-" for name in names))
     return table
+
+
+def _first(space: Space) -> list[Config]:
+    """Return the first suggestions, each made while those before it are running."""
+    sampler, pending = make_sampler(space), list[PendingTrial]()
+    for number in range(min(SUGGESTIONS, space.budget.trials)):
+        pending.append(PendingTrial(number, sampler.suggest([], pending, number), seed=0))
+    return [trial.config for trial in pending]
+
+
+def _coordinates(space: Space) -> dict[str, Value]:
+    """Return rate and tau of the reference, as far as they are known."""
+    reference = Translation.of(space).quantities({})
+    found = {space.coordinates.rate: reference.rate, space.coordinates.tau: reference.tau}
+    return {name: value for name, value in found.items() if name is not None and value is not None}
 
 
 @dataclass(frozen=True)

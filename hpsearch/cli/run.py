@@ -27,6 +27,6 @@ def run(
     from hpsearch.cli import session
     from hpsearch.store.names import default_name
 
-    plan, file = planning.plan_file(space, planning.overrides(trials, hours, data, recipe, set_, seed))
+    plan, file = planning.plan_file(space, planning.overrides(trials, hours, data, recipe, set_, seed), results)
     study = name or default_name(results, file.stem)
     session.new_study(plan, file, results, study, inline, address, max_concurrent)

@@ -7,6 +7,7 @@ from hpsearch.analysis.summary import Edge, Setting, Summary, summarise
 from hpsearch.cli import console, options
 from hpsearch.cli.effects import effects_json, is_factorial, print_effects
 from hpsearch.cli.options import RESULTS
+from hpsearch.cli.prior_words import latest_grade, verdict
 from hpsearch.cli.settings_table import ROWS, print_settings
 from hpsearch.store.reader import Study, StudyEntry, list_studies, open_study
 from hpsearch.trial import Status
@@ -40,7 +41,8 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
     if json:
         settings = by_setting(study)
         repeated = [setting.to_json() for setting in settings] if any_repeated(settings) else []
-        console.data({**summary.to_json(), "settings": repeated, "effects": effects_json(study)})
+        grade = {"prior_grade": latest_grade(study.history)}
+        console.data({**summary.to_json(), **grade, "settings": repeated, "effects": effects_json(study)})
         return
     goal = {"goal": summary.goal} if summary.goal else {}
     console.facts({"study": summary.name, "state": str(summary.state), **goal})
@@ -49,7 +51,7 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
 
 def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
     """Print counts and times, and the ``top`` settings or, of a factorial design, its effects."""
-    _print_counts(summary)
+    _print_counts(summary, _prior(study))
     if is_factorial(study):
         print_effects(study)
         return
@@ -57,7 +59,12 @@ def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
     print_settings(study, top or ROWS)
 
 
-def _print_counts(summary: Summary) -> None:
+def _prior(study: Study) -> dict[str, str]:
+    grade = latest_grade(study.history)
+    return {} if grade is None else {"prior": verdict(grade, study.space)}
+
+
+def _print_counts(summary: Summary, more: dict[str, str]) -> None:
     counts = "  ".join(f"{status} {count}" for status, count in summary.counts.items() if count) or "none yet"
     pace = "" if summary.trials_per_hour is None else f", {summary.trials_per_hour:.0f} trials an hour"
     saved = f"; early stopping saved {summary.epochs_saved} epochs" if summary.epochs_saved else ""
@@ -66,6 +73,7 @@ def _print_counts(summary: Summary) -> None:
             "trials": counts,
             "time": f"{console.duration(summary.wall_seconds)} in all{pace}; "
             f"{console.duration(summary.train_seconds)} of training{saved}",
+            **more,
         }
     )
     for error, count in summary.failures.items():

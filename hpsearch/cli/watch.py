@@ -14,9 +14,10 @@ from rich.text import Text
 
 from hpsearch.cli import console
 from hpsearch.cli.plan import Plan
+from hpsearch.cli.prior_words import latest_grade, verdict
+from hpsearch.contract import EPOCHS
 from hpsearch.runners.budget import Budget
-from hpsearch.runners.search import EPOCHS
-from hpsearch.space.spec import Objective
+from hpsearch.space.spec import Objective, Space
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status, headline
 
 
@@ -28,10 +29,12 @@ class Watch(Sink, AbstractContextManager["Watch"], Protocol):
 class Progress:
     """The figures that both forms show. Times in seconds since this session began (monotonic clock)."""
 
-    objective: Objective
+    space: Space
     budget: Budget
     counts: Counter[str] = field(default_factory=Counter)
     best: FinishedTrial | None = None
+    grade: float | None = None
+    """What the results so far make of the prior; None where there is none."""
     running: dict[int, tuple[PendingTrial, EpochReport | None]] = field(default_factory=dict)
     ended_now: int = 0
     begun: float = field(default_factory=time.monotonic)
@@ -41,6 +44,17 @@ class Progress:
         self.counts[trial.status] += 1
         if trial.final is not None and (self.best is None or self.objective.better(trial.final, self.best.final)):
             self.best = trial
+
+    def end(self, trial: FinishedTrial) -> None:
+        """Take a trial that ended in this session."""
+        self.count(trial)
+        self.ended_now += 1
+        self.grade = self.grade if trial.prior_grade is None else trial.prior_grade
+
+    @property
+    def objective(self) -> Objective:
+        """What is searched for."""
+        return self.space.objective
 
     @property
     def ended(self) -> int:
@@ -81,12 +95,13 @@ class Lines:
     def finished(self, trial: FinishedTrial) -> None:
         """Print the trial."""
         progress = self._progress
-        progress.count(trial)
-        progress.ended_now += 1
+        progress.end(trial)
         epochs = console.counted(trial.epochs, "epoch")
         parts = [f"[{progress.ended}/{progress.budget.trials}]", f"trial {trial.trial_id}", f"{trial.status:<9}"]
         parts += [result(trial, progress.objective), f"{epochs} {console.duration(trial.train_seconds)}"]
         parts += [console.settings(trial.config)]
+        if trial.prior_grade is not None:
+            parts.append(f"prior {trial.prior_grade:+.1f}")
         if progress.best is trial:
             parts.append("(best so far)")
         console.say("  ".join(parts))
@@ -121,8 +136,7 @@ class LiveTable:
     def finished(self, trial: FinishedTrial) -> None:
         """Move it to the counts."""
         del self._progress.running[trial.number]
-        self._progress.count(trial)
-        self._progress.ended_now += 1
+        self._progress.end(trial)
         if trial.error:
             self._problems.append(f"trial {trial.trial_id} failed: {headline(trial.error)}")
 
@@ -133,6 +147,8 @@ class LiveTable:
             best = progress.best
             line = f"best  {result(best, progress.objective)}  trial {best.trial_id}  {console.settings(best.config)}"
             parts.append(Text(line, style="green"))
+        if progress.grade is not None:
+            parts.append(Text(f"prior  {verdict(progress.grade, progress.space)}"))
         if progress.running:
             running = console.table("running", "epoch", progress.objective.metric, "settings")
             for trial, report in list(progress.running.values()):
@@ -168,7 +184,7 @@ def result(trial: FinishedTrial, objective: Objective) -> str:
 
 def watching(plan: Plan, budget: Budget, history: Sequence[FinishedTrial]) -> Watch:
     """Return the form that suits the standard output, told what earlier sessions have found."""
-    progress = Progress(plan.space.objective, budget)
+    progress = Progress(plan.space, budget, grade=latest_grade(history))
     for trial in history:
         progress.count(trial)
     if console.out.is_terminal:

@@ -6,9 +6,10 @@ inline loop ask the same questions and get the same answers.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from hpsearch.contract import EPOCHS
 from hpsearch.runners import stopping
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.drive import Outcome, Step, ended, now
@@ -16,9 +17,6 @@ from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import derived_seed
 from hpsearch.space.spec import Space
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
-
-EPOCHS = "epochs"
-"""The parameter that is the length of a trial's schedule, where a space has it."""
 
 IDENTICAL_FAILURES = 3
 """So many failures at one place, before anything else has ended, mean that the training function is broken."""
@@ -58,7 +56,8 @@ class Search:
         self._sampler = sampler
         self._sinks = tuple(sinks)
         results = {trial.number: trial for trial in history}
-        self._known = [trial for trial in results.values() if trial.status is not Status.FAILED]
+        self._ended = [*results.values()]
+        self._known = [trial for trial in self._ended if trial.status is not Status.FAILED]
         self._again = [trial for trial in pending if trial.number not in results]
         self._running: dict[int, _Running] = {}
         self._epochs = epochs
@@ -114,7 +113,7 @@ class Search:
 
     def _propose(self) -> PendingTrial:
         number, self._next_number = self._next_number, self._next_number + 1
-        config = self._sampler.suggest(self._known, [*self.running, *self._again], number)
+        config = self._sampler.suggest(self._ended, [*self.running, *self._again], number)
         return PendingTrial(number, config, derived_seed(self.space.seed, "trial", number))
 
     def _take_report(self, run: _Running, report: EpochReport) -> bool:
@@ -150,6 +149,8 @@ class Search:
         del self._running[trial.number]
         if trial.status is not Status.FAILED:
             self._known.append(trial)
+            trial = self._known[-1] = replace(trial, prior_grade=self._sampler.grade(self._known))
+        self._ended.append(trial)
         if trial.status is Status.COMPLETED:
             self._longest = max(self._longest or 0, trial.epochs)
         self.target_reached = self.target_reached or self._reaches_target(trial)

@@ -17,6 +17,7 @@ from hpsearch.errors import FunctionError, InputError, Problem
 from hpsearch.runners.drive import Drive
 from hpsearch.space.function import Functions, load_function, place_of
 from hpsearch.space.spec import Space
+from hpsearch.space.translation import Translation
 from hpsearch.trial import PendingTrial
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -52,8 +53,9 @@ class Work:
         workdir = self.workdirs / pending.trial_id
         workdir.mkdir(parents=True, exist_ok=True)
         checkpoint = workdir / CHECKPOINT
+        config = Translation.of(self.space).for_function(pending.config, epochs)
         trial = Trial(
-            config=dict(pending.config),  # copies: a function may change what it is given, the search must not
+            config=dict(config),  # copies: a function may change what it is given, the search must not
             settings=deepcopy(self.space.train.settings),
             epochs=epochs,
             seed=pending.seed,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hpsearch.contract import Config
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import stream
 from hpsearch.space.design import columns, design
 from hpsearch.space.factorial import factors
@@ -10,7 +11,7 @@ from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial
 
 
-class FactorialSampler:
+class FactorialSampler(Sampler):
     """The trials after those of ``start_with`` go through the runs of the design, round and round.
 
     Their order is drawn from the seed of the space, so that a machine that becomes slower or warmer is no effect.

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from hpsearch.contract import Config
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.space.grid import combinations
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial
 
 
-class GridSampler:
+class GridSampler(Sampler):
     """The trials after those of ``start_with`` go through the combinations of the space, round and round."""
 
     def __init__(self, space: Space) -> None:

@@ -13,14 +13,15 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
 from hpsearch.contract import Config, Value
-from hpsearch.samplers.optuna_study import MirroredStudy
+from hpsearch.samplers.optuna_study import MirroredStudy, asked, real_distribution
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import derived_seed
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial
 
 
-class OptunaSampler:
+class OptunaSampler(Sampler):
     """Asks a new Optuna sampler for each trial, seeded by the trial's number, so that nothing is remembered in one."""
 
     def __init__(self, space: Space) -> None:
@@ -52,7 +53,8 @@ def _suggest(trial: Trial, name: str, parameter: Parameter) -> Value:
         return parameter.value
     if isinstance(parameter, Choice):
         return parameter.canonical(cast(Value, trial.suggest_categorical(name, parameter.values)))
-    log = parameter.scale == "log"
     if isinstance(parameter, Integer):
+        log = parameter.scale == "log"
         return trial.suggest_int(name, parameter.low, parameter.high, step=parameter.step, log=log)
-    return parameter.canonical(trial.suggest_float(name, parameter.low, parameter.high, step=parameter.step, log=log))
+    known = real_distribution(parameter)
+    return asked(parameter, trial.suggest_float(name, known.low, known.high, step=known.step, log=known.log))

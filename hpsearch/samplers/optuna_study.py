@@ -20,6 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 
+from hpsearch.contract import Value
 from hpsearch.space.parameters import Choice, Constant, Integer, Real
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial, Status
@@ -89,7 +90,7 @@ class MirroredStudy:
         frozen = create_trial(
             state=outcome.state,
             value=outcome.value,
-            params={name: parameter.canonical(trial.config[name]) for name, parameter in searched.items()},
+            params={name: told(parameter, trial.config[name]) for name, parameter in searched.items()},
             distributions={name: distribution(parameter) for name, parameter in searched.items()},
             intermediate_values=outcome.curve,
             constraints=outcome.constraints,
@@ -135,10 +136,33 @@ def distribution(parameter: Real | Integer | Choice) -> BaseDistribution:
     """Return the Optuna distribution of a searched parameter."""
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.values)
-    log = parameter.scale == "log"
     if isinstance(parameter, Integer):
-        return IntDistribution(parameter.low, parameter.high, log=log, step=parameter.step)
-    return FloatDistribution(parameter.low, parameter.high, log=log, step=parameter.step)
+        return IntDistribution(parameter.low, parameter.high, log=parameter.scale == "log", step=parameter.step)
+    return real_distribution(parameter)
+
+
+def real_distribution(parameter: Real) -> FloatDistribution:
+    """Return the Optuna distribution of a real, on a log1m scale, which Optuna does not know, that of 1 - x."""
+    if parameter.scale == "log1m":
+        return FloatDistribution(1 - parameter.high, 1 - parameter.low, log=True)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.scale == "log", step=parameter.step)
+
+
+def told(parameter: Real | Integer | Choice, value: Value) -> Value:
+    """Return a ``value`` of the space as the study has it."""
+    canonical = parameter.canonical(value)
+    return 1 - float(canonical) if _is_log1m(parameter) else canonical
+
+
+def asked(parameter: Real, value: float) -> float:
+    """Return a ``value`` of the study as the space has it; rounding must not take it out of its range."""
+    if _is_log1m(parameter):
+        return min(max(1 - value, parameter.low), parameter.high)
+    return parameter.canonical(value)
+
+
+def _is_log1m(parameter: Real | Integer | Choice) -> bool:
+    return isinstance(parameter, Real) and parameter.scale == "log1m"
 
 
 def _may_become(old: PendingTrial, new: PendingTrial | None) -> bool:

@@ -19,3 +19,7 @@ class Sampler(Protocol):
 
         A sampler that does not learn uses ``number`` only, so its trials are the same however they are scheduled.
         """
+
+    def grade(self, history: Sequence[FinishedTrial]) -> float | None:
+        """Return how the prior fits these trials (``FinishedTrial.prior_grade``), None where there is none to grade."""
+        return None

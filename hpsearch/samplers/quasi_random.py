@@ -8,16 +8,22 @@ from collections.abc import Sequence
 from scipy.stats.qmc import Sobol
 
 from hpsearch.contract import Config
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import stream
+from hpsearch.space.beliefs import prior_of
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial
 
 
-class SobolSampler:
-    """Trial ``number`` is that point of one scrambled sequence, which the seed of the space determines."""
+class SobolSampler(Sampler):
+    """Trial ``number`` is that point of one scrambled sequence, which the seed of the space determines.
+
+    The sequence fills the unit cube; the prior's quantile map takes it to where the prior believes.
+    """
 
     def __init__(self, space: Space) -> None:
         self._space = space
+        self._prior = prior_of(space)
 
     def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
         """Return point ``number``; the history plays no part."""
@@ -27,4 +33,4 @@ class SobolSampler:
         points = Sobol(len(names), scramble=True, seed=stream(self._space.seed, "sobol"))
         if number:  # SciPy cannot skip zero points
             points.fast_forward(number)
-        return self._space.config_from_units(dict(zip(names, points.random(1)[0].tolist(), strict=True)))
+        return self._space.config_from_units(self._prior.places(points.random(1)[0]))

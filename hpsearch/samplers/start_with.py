@@ -9,8 +9,8 @@ from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial
 
 
-class StartWith:
-    """Proposes the entries of ``start_with`` as the first trials, and leaves the others to ``sampler``."""
+class StartWith(Sampler):
+    """Proposes the entries of ``start_with`` as the first trials, and leaves the rest to ``sampler``."""
 
     def __init__(self, space: Space, sampler: Sampler) -> None:
         self._space = space
@@ -31,3 +31,7 @@ class StartWith:
                 parameter.canonical(entry[name]) if name in entry else parameter.from_unit(units.get(name, 0.0))
             )
         )
+
+    def grade(self, history: Sequence[FinishedTrial]) -> float | None:
+        """Return the grade that the sampler gives its prior."""
+        return self._sampler.grade(history)

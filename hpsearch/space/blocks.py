@@ -62,11 +62,16 @@ class Objective(Typed):
 class SamplerSpec(Typed):
     """Who proposes the next setting."""
 
-    name: Literal["random", "sobol", "grid", "factorial", "tpe", "gp"] = "tpe"
+    name: Literal["hpsearch", "doubling", "random", "sobol", "tpe", "gp", "grid", "factorial"] = "hpsearch"
     startup_trials: int | None = Field(default=None, ge=1)
     """Random trials before the model is used (tpe, gp)."""
     runs: Literal[8, 16, 32, 64, 128] | None = None
     """Runs of the design (factorial), 32 if it is not said."""
+
+    @property
+    def takes_prior(self) -> bool:
+        """Whether the sampler makes use of a prior; Optuna's have no place for one, and a design is what it is."""
+        return self.name in ("hpsearch", "doubling", "random", "sobol")
 
     @property
     def design_runs(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import hpsearch
 from hpsearch.contract import Description, Value
 from hpsearch.errors import Problem, SpaceError, listed, nearest
+from hpsearch.space.coordinate_checks import coordinate_problems
 from hpsearch.space.parameters import Integer, Real
 from hpsearch.space.spec import NAME, Space
 from hpsearch.typed_yaml import Document, KeyPath, parse
@@ -96,12 +97,15 @@ def parse_set(options: Iterable[str]) -> dict[str, Value]:
 
 
 def check(loaded: LoadedSpace, description: Description) -> None:
-    """Check names against what the training function says of itself; raises SpaceError with every name it lacks."""
+    """Check a space, whose coordinates are resolved, against what the training function says of itself.
+
+    Raises SpaceError with every name that the function lacks, and with all that keeps coordinates from being computed.
+    """
     space, document = loaded.space, loaded.document
     names, metrics = description.get("parameters"), description.get("metrics")
-    problems = []
+    problems = [*coordinate_problems(space, document, names)]
     for parameter in space.parameters:
-        if names is not None and parameter not in names:
+        if names is not None and parameter not in (*names, space.coordinates.rate, space.coordinates.tau):
             what = f"the training function has no parameter '{parameter}'"
             problems.append(_unknown(document, what, ("parameters", parameter), parameter, names))
     metric = space.objective.metric

@@ -1,6 +1,7 @@
-"""Parameters that are numbers: Real and Integer, on a linear or logarithmic scale, with or without steps."""
+"""Parameters that are numbers: Real and Integer, on their scales, with or without steps."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal, Self
 
@@ -11,15 +12,28 @@ from hpsearch.space.values import Conditional, cell, is_number
 from hpsearch.typed_yaml import wrong
 
 Scale = Literal["linear", "log"]
+RealScale = Literal["linear", "log", "log1m"]
+
+Warp = Callable[[float], float]
+
+_WARPS: dict[RealScale, tuple[Warp, Warp]] = {
+    "linear": (lambda x: x, lambda y: y),
+    "log": (math.log, math.exp),
+    "log1m": (lambda x: -math.log1p(-x), lambda y: -math.expm1(-y)),
+}
+"""Scale -> an increasing function to where the scale is uniform, and its inverse."""
 
 
 class Real(Conditional):
-    """A number in [low, high], uniform on a linear or logarithmic scale; with a step, a point of that grid."""
+    """A number in [low, high]; with a step, a point of that grid.
+
+    It is uniform on its scale: x itself (linear), log x (log), or log(1 - x), for what is near 1 as a momentum (log1m).
+    """
 
     type: Literal["real"] = "real"
     low: FiniteFloat
     high: FiniteFloat
-    scale: Scale = "linear"
+    scale: RealScale = "linear"
     step: FiniteFloat | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
@@ -27,8 +41,11 @@ class Real(Conditional):
         _check_range(self.low, self.high)
         if self.scale == "log" and self.low <= 0:
             raise wrong("a log scale cannot reach zero or below", "low", got=self.low, allowed="above 0")
-        if self.scale == "log" and self.step is not None:
-            raise wrong("a log scale has no equal steps", "step", got=self.step, hint="leave out step, or scale: log")
+        if self.scale == "log1m":
+            _check_below_one(self.low, self.high)
+        if self.scale != "linear" and self.step is not None:
+            hint = f"leave out step, or scale: {self.scale}"
+            raise wrong("a log scale has no equal steps", "step", got=self.step, hint=hint)
         if self.step is not None and (_exact(self.high) - _exact(self.low)) % _exact(self.step):
             below = self._on_grid(self._cells() - 1)
             raise wrong("high must be a whole number of steps above low", "high", got=self.high, hint=f"{below}?")
@@ -38,22 +55,17 @@ class Real(Conditional):
         """Map ``u`` in [0, 1) to a value."""
         if self.step is not None:
             return self._on_grid(cell(u, self._cells()))
-        if self.scale == "log":
-            value = math.exp(math.log(self.low) * (1 - u) + math.log(self.high) * u)
-        else:
-            value = self.low * (1 - u) + self.high * u
-        return min(max(value, self.low), self.high)
+        warp, back = _WARPS[self.scale]
+        return min(max(back(warp(self.low) * (1 - u) + warp(self.high) * u), self.low), self.high)
 
     def to_unit(self, value: Value) -> float:
         """Map a value back to [0, 1]: the middle of its cell where there are steps."""
         x = float(value)
         if self.step is not None:
             return (self._index(x) + 0.5) / self._cells()
-        if self.low == self.high:
-            return 0.5
-        if self.scale == "log":
-            return math.log(x / self.low) / math.log(self.high / self.low)
-        return (x - self.low) / (self.high - self.low)
+        warp, _ = _WARPS[self.scale]
+        width = warp(self.high) - warp(self.low)
+        return (warp(x) - warp(self.low)) / width if width else 0.5
 
     def contains(self, value: Value) -> bool:
         """Tell whether ``value`` is a number in the range and, where there are steps, on one of them."""
@@ -138,6 +150,13 @@ class Integer(Conditional):
 def _check_range(low: float, high: float) -> None:
     if low > high:
         raise wrong("low must not be above high", "low", got=low, allowed=f"at most {high} (high)")
+
+
+def _check_below_one(low: float, high: float) -> None:
+    if low < 0:
+        raise wrong("a log1m scale is for numbers from 0 to below 1", "low", got=low, allowed="0 or more")
+    if high >= 1:
+        raise wrong("a log1m scale cannot reach 1", "high", got=high, allowed="below 1")
 
 
 def _exact(x: float) -> Decimal:

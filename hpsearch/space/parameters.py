@@ -14,7 +14,7 @@ from hpsearch.space.numeric import Integer, Real
 from hpsearch.space.values import Conditional, FiniteValue, as_tuple, cell, same
 from hpsearch.typed_yaml import wrong
 
-__all__ = ["Choice", "Constant", "Integer", "Parameter", "Real"]
+__all__ = ["Choice", "Constant", "Integer", "Parameter", "Real", "ends"]
 
 
 class Choice(Conditional):
@@ -81,3 +81,14 @@ class Constant(Conditional):
 
 
 Parameter = Annotated[Real | Integer | Choice | Constant, Field(discriminator="type")]
+
+
+def ends(parameter: Parameter) -> tuple[Value, ...]:
+    """Return the values of a choice or a constant, or the bounds of a range."""
+    match parameter:
+        case Choice():
+            return parameter.values
+        case Constant():
+            return (parameter.value,)
+        case Real() | Integer():
+            return (parameter.low, parameter.high)

@@ -8,11 +8,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hpsearch.contract import Config, Value
 from hpsearch.errors import SpaceError, listed, nearest
+from hpsearch.space.belief_checks import check_normal
 from hpsearch.space.blocks import Budget, Objective, Resources, SamplerSpec, Stopping, Train
 from hpsearch.space.conditions import dependency_order, exists
+from hpsearch.space.coordinate_spec import CoordinateSpec
 from hpsearch.space.factorial import factors
 from hpsearch.space.grid import combinations
 from hpsearch.space.parameters import Constant, Parameter, Real
+from hpsearch.space.prior_spec import PriorSpec, as_prior
 from hpsearch.space.values import FiniteValue, as_tuple
 from hpsearch.typed_yaml import Document, Typed, parse, wrong
 
@@ -29,6 +32,8 @@ class Space(Typed):
     train: Train = Train()
     parameters: dict[str, Parameter] = Field(min_length=1)
     objective: Objective
+    coordinates: CoordinateSpec = CoordinateSpec()
+    prior: Annotated[PriorSpec | None, BeforeValidator(as_prior)] = None
     sampler: SamplerSpec = SamplerSpec()
     stopping: Stopping = Stopping()
     budget: Budget
@@ -49,6 +54,11 @@ class Space(Typed):
         for position, entry in enumerate(self.start_with):
             for name, value in entry.items():
                 self._check_start(position, name, value)
+        if self.prior is not None and self.prior.name != "uniform" and not self.sampler.takes_prior:
+            hint = "leave it out, or sampler: {name: hpsearch}"
+            raise wrong(f"the sampler {self.sampler.name} makes no use of a prior", "prior", hint=hint)
+        if self.prior is not None and self.prior.normal is not None:
+            check_normal(self.prior.normal, self.parameters, self.coordinates)
         if self.sampler.name == "grid":
             combinations(self.parameters)
         if self.sampler.name == "factorial":
@@ -79,6 +89,11 @@ class Space(Typed):
         return {"allowed": listed(list(self.parameters)), "hint": nearest(name, self.parameters)}
 
     @property
+    def belief(self) -> PriorSpec:
+        """The prior, or what holds where the file names none."""
+        return self.prior or PriorSpec(name="heuristic" if self.sampler.takes_prior else "uniform")
+
+    @property
     def searched(self) -> list[str]:
         """The names of the parameters that are not constant, in declared order."""
         return [name for name, parameter in self.parameters.items() if not isinstance(parameter, Constant)]
@@ -107,6 +122,14 @@ class Space(Typed):
     def with_settings(self, settings: Mapping[str, Any]) -> Self:
         """Return the space with other settings for its training function."""
         return self.model_copy(update={"train": Train(function=self.train.function, **settings)})
+
+    def with_coordinates(self, coordinates: CoordinateSpec) -> Self:
+        """Return the space with other knowledge of its coordinates."""
+        return self.model_copy(update={"coordinates": coordinates})
+
+    def with_prior(self, prior: PriorSpec) -> Self:
+        """Return the space with another prior."""
+        return self.model_copy(update={"prior": prior})
 
     def dump(self) -> dict[str, Any]:
         """Return the space as plain JSON data."""

@@ -1,7 +1,7 @@
 """What every kind of parameter shares: plain values, and the condition under which a parameter exists."""
 
 import math
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -34,7 +34,7 @@ def same(one: Value, other: Value) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether ``value`` is an int or float; booleans are not numbers here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -80,17 +80,18 @@ def _read_pending(folder: Path) -> tuple[PendingTrial, ...]:
 
 def _space(folder: Path, record: dict[str, Any]) -> Space:
     try:
-        return Space.restore(record["space"])
+        return Space.restore({"prior": "uniform", **record["space"]})  # a study of before there were priors has none
     except (KeyError, TypeError, ValueError, InputError) as cause:
         what = f"the study does not hold a space: {cause}"
         raise StudyError(Problem(what, file=folder / STUDY_FILE, key="space")) from None
 
 
 def _check_columns(folder: Path, schema: pa.Schema, table: pa.Table) -> None:
-    missing = [name for name in schema.names if name not in table.column_names and name not in _metric_columns(schema)]
+    missing = [name for name in schema.names if name not in table.column_names and name not in _optional(schema)]
     if missing:
         raise StudyError(Problem(f"the column '{missing[0]}' is missing from the table", file=folder))
 
 
-def _metric_columns(schema: pa.Schema) -> set[str]:
-    return {field.name for field in schema if b"metric" in field.metadata}
+def _optional(schema: pa.Schema) -> set[str]:
+    """Return the columns that a table may lack: metrics come late, and what is derived follows from the parameters."""
+    return {field.name for field in schema if field.metadata.keys() & {b"metric", b"derived"}}

@@ -21,10 +21,12 @@ def trial_row(schema: StudySchema, trial: FinishedTrial) -> Row:
         "number": trial.number,
         "status": trial.status.value,
         **_config_cells(schema, trial.config),
+        **schema.derived(trial.config),
         "objective": trial.objective,
         **_metric_cells(schema, trial.metrics),
         "epochs": trial.epochs,
         "train_seconds": trial.train_seconds,
+        **({"prior_grade": trial.prior_grade} if schema.graded else {}),
         "seed": trial.seed,
         "started_at": trial.started_at,
         "finished_at": trial.finished_at,
@@ -75,6 +77,7 @@ def _trial(schema: StudySchema, row: Row, curve: Sequence[tuple[int, float]]) ->
         finished_at=row["finished_at"],
         notes={key: row[key] for key in _NOTES if _known(row, key)},
         error=row["error"],
+        prior_grade=row.get("prior_grade"),
     )
 
 

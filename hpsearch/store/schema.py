@@ -1,16 +1,18 @@
 """The columns of a study's tables: names, types, units and meanings, which the Parquet files carry with them.
 
-Column order of ``trials``: identity, parameters, objective, metrics, effort, provenance; of ``epochs``: identity,
-objective, metrics. A metric that is first seen in the middle of a study widens both tables.
+Column order of ``trials``: identity, parameters, what follows from them, objective, metrics, effort, provenance; of
+``epochs``: identity, objective, metrics. A metric that is first seen in the middle of a study widens both tables.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
 
+from hpsearch.contract import Config
 from hpsearch.space.spec import Space
+from hpsearch.space.translation import Translation
 from hpsearch.store.parameters import ParameterColumn
 
 VERSION = 1
@@ -43,14 +45,28 @@ _EFFORT = (
     ("stop_reason", pa.string(), "", "why it ended before its schedule did"),
     ("error", pa.string(), "", "what a failed trial raised"),
 )
+_QUANTITIES = {
+    "lr": ("as in the space", "learning rate, at its peak"),
+    "weight_decay": ("as in the space", "weight decay"),
+    "batch_size": ("examples", "examples of a step"),
+    "momentum": ("", "momentum; of AdamW its beta1"),
+    "rate": (
+        "as in the space",
+        "how far the weights move per example: SGD lr / ((1 - momentum) batch_size), AdamW lr / sqrt(batch_size)",
+    ),
+    "tau": ("runs", "time in which the weight decay forgets, as a share of the run; infinite without decay"),
+    "ratio": ("as in the space", "lr / weight_decay; infinite without decay"),
+    "noise": ("as in the space", "scale of the gradient noise: rate times the examples of an epoch; SGD only"),
+}
 _METRICS = {
     "val_loss": ("nat", "mean cross-entropy on the held-out split of the training set"),
     "val_accuracy": ("fraction", "accuracy on the held-out split of the training set"),
     "test_accuracy": ("fraction", "accuracy on the test set, computed once at the end; not used by the search"),
 }
+_GRADE = ("prior_grade", pa.float64(), "nat", "log Bayes factor of the prior against a uniform one, after this trial")
 _OBJECTIVE = "objective"
 _PREFIXES = ("config.", "metric.")
-_RESERVED = frozenset(column[0] for column in (*_IDENTITY, _STATUS, *_EPOCH, *_EFFORT)) | {_OBJECTIVE}
+_RESERVED = frozenset(column[0] for column in (*_IDENTITY, _STATUS, *_EPOCH, *_EFFORT, _GRADE)) | {_OBJECTIVE}
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,9 @@ class StudySchema:
     objective: str
     parameters: tuple[ParameterColumn, ...]
     metrics: tuple[str, ...] = tuple(_METRICS)
+    translation: Translation | None = None
+    graded: bool = False
+    """Whether the search has a prior, which is graded after every trial."""
 
     @classmethod
     def of(cls, study: str, space: Space) -> "StudySchema":
@@ -68,7 +87,9 @@ class StudySchema:
         columns = tuple(
             ParameterColumn.of(name, parameter_column(name), parameter) for name, parameter in space.parameters.items()
         )
-        return cls(study, f"{space.objective.metric} ({space.objective.mode})", columns)
+        translation = Translation.of(space) if space.coordinates.optimizer else None
+        objective, graded = f"{space.objective.metric} ({space.objective.mode})", space.belief.name != "uniform"
+        return cls(study, objective, columns, translation=translation, graded=graded)
 
     def with_metrics(self, names: Iterable[str]) -> "StudySchema":
         """Return this schema with the metrics ``names`` added behind those it has; itself when there is nothing new."""
@@ -78,13 +99,35 @@ class StudySchema:
     @cached_property
     def metric_columns(self) -> dict[str, str]:
         """Metric name -> column, in column order: the name itself, or ``metric.NAME`` where another column has it."""
-        taken = _RESERVED | {parameter.column for parameter in self.parameters}
+        taken = _RESERVED | {parameter.column for parameter in self.parameters} | {*self.derived_columns.values()}
         return {name: _escaped(name, "metric.", taken) for name in self.metrics}
+
+    @cached_property
+    def derived_columns(self) -> dict[str, str]:
+        """Quantity -> column, of those that follow from a configuration and are none of its parameters.
+
+        There are none where it is not known how the study trains.
+        """
+        if self.translation is None:
+            return {}
+        names = {parameter.name for parameter in self.parameters}
+        taken = _RESERVED | _METRICS.keys() | {parameter.column for parameter in self.parameters}
+        roles = self.translation.spec.model_dump()
+        return {name: _free(name, taken) for name in _QUANTITIES if roles.get(name) not in names}
+
+    def derived(self, config: Config) -> dict[str, float | None]:
+        """Return the cells of ``derived_columns``."""
+        if self.translation is None:
+            return {}
+        quantities = self.translation.quantities(config)
+        return {column: getattr(quantities, name) for name, column in self.derived_columns.items()}
 
     @cached_property
     def trials(self) -> pa.Schema:
         """One row per trial that ended."""
-        return self._schema([*_fields(*_IDENTITY, _STATUS), *self._parameters(), *self._measured(), *_fields(*_EFFORT)])
+        settings = [*self._parameters(), *self._derived()]
+        effort = (*_EFFORT[:2], _GRADE, *_EFFORT[2:]) if self.graded else _EFFORT
+        return self._schema([*_fields(*_IDENTITY, _STATUS), *settings, *self._measured(), *_fields(*effort)])
 
     @cached_property
     def epochs(self) -> pa.Schema:
@@ -104,6 +147,12 @@ class StudySchema:
         return [
             _field(column.column, column.type, "as in the space", meaning, parameter=column.name)
             for column in self.parameters
+        ]
+
+    def _derived(self) -> list[pa.Field]:
+        return [
+            _field(column, pa.float64(), *_QUANTITIES[name], derived=name)
+            for name, column in self.derived_columns.items()
         ]
 
     def _measured(self) -> list[pa.Field]:
@@ -133,6 +182,11 @@ def metrics_in(schema: pa.Schema) -> list[str]:
 def _escaped(name: str, prefix: str, taken: frozenset[str]) -> str:
     # Names that look escaped are escaped as well, so no two names share a column.
     return f"{prefix}{name}" if name in taken or name.startswith(_PREFIXES) else name
+
+
+def _free(name: str, taken: Set[str]) -> str:
+    """Return ``name`` behind as many ``derived.`` as it takes to be no other column."""
+    return name if name not in taken else _free(f"derived.{name}", taken)
 
 
 def _fields(*columns: tuple[str, pa.DataType, str, str]) -> list[pa.Field]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.drive import Outcome, Step, ended, now
 from hpsearch.runners.search import Search
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.space.spec import Space
 from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Status
 
@@ -24,7 +25,7 @@ def space(trials=5, rule="none", mode="min", **keys):
 
 
 @dataclass
-class CountingSampler:
+class CountingSampler(Sampler):
     """Proposes lr = 0.001 * (number + 1) and keeps what it was shown."""
 
     seen: list[tuple[Sequence[FinishedTrial], Sequence[PendingTrial], int]] = field(default_factory=list)

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import derived_seed
 from hpsearch.trial import PendingTrial, Status
 from tests.runners.scripted import Clock, CountingSampler, Record, end, failure, play, report, search, space
@@ -35,7 +36,7 @@ def test_what_a_trial_amounts_to():
     assert done.started_at <= done.finished_at
 
 
-def test_the_sampler_sees_results_and_running_trials_but_no_failures():
+def test_the_sampler_sees_what_ended_even_by_a_failure_and_what_runs():
     sampler = CountingSampler()
     made = search(space(trials=9), sampler=sampler)
     first, second, _ = (made.next() for _ in range(3))
@@ -43,7 +44,7 @@ def test_the_sampler_sees_results_and_running_trials_but_no_failures():
     made.take(second.number, failure())
     made.next()
     history, pending, number = sampler.seen[-1]
-    assert [trial.number for trial in history] == [0]
+    assert [(trial.number, trial.status) for trial in history] == [(0, Status.COMPLETED), (1, Status.FAILED)]
     assert [trial.number for trial in pending] == [2]
     assert number == 3
 
@@ -139,6 +140,42 @@ def test_failures_after_a_result_or_at_different_places_end_nothing():
         assert made.error is None and made.next() is not None
 
 
+class Grading(CountingSampler):
+    """Grades the prior by the number of results, and keeps which those were."""
+
+    def __init__(self):
+        super().__init__()
+        self.graded = []
+
+    def grade(self, history):
+        self.graded.append([trial.number for trial in history])
+        return float(len(history))
+
+
+def test_a_trial_that_gave_a_result_carries_the_grade_of_the_prior_so_far():
+    record, sampler = Record(), Grading()
+    made = search(space(trials=9), record, sampler)
+    for number in range(4):
+        made.next()
+        made.take(number, failure() if number == 1 else end())
+    assert [record.trials[n].prior_grade for n in range(4)] == [1.0, None, 2.0, 3.0]
+    assert sampler.graded == [[0], [0, 2], [0, 2, 3]]
+    history, _, _ = (made.next(), sampler.seen[-1])[1]
+    assert [trial.prior_grade for trial in history] == [1.0, None, 2.0, 3.0]
+
+
+def test_failures_of_an_earlier_session_reach_the_sampler_and_not_the_grade():
+    before, sampler = Record(), Grading()
+    first = search(space(trials=2), before)
+    for number, step in enumerate([end(), failure()]):
+        first.next()
+        first.take(number, step)
+    made = search(space(trials=3), sampler=sampler, history=before.trials.values())
+    play(made, made.next().number, 1.0)
+    assert [trial.number for trial in sampler.seen[0][0]] == [0, 1]
+    assert sampler.graded == [[0, 2]]
+
+
 def test_a_lost_worker_fails_its_trial():
     record = Record()
     made = search(space(trials=9), record)
@@ -159,7 +196,7 @@ def test_the_search_ends_when_the_target_is_reached(mode, values):
 
 
 def test_a_parameter_called_epochs_is_the_length_of_its_trial():
-    class Lengths:
+    class Lengths(Sampler):
         def suggest(self, history, pending, number):
             return {"lr": 0.1, "epochs": 4 if number < 4 else 20}
 

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,20 @@ from hypothesis import strategies as st
 
 from hpsearch.contract import Config
 from hpsearch.samplers.by_name import make_sampler
+from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
 from hpsearch.space.spec import Space
 from hpsearch.trial import FinishedTrial, PendingTrial, Status
 from tests.samplers.trials import finished, pending
 from tests.space.examples import CONDITIONAL, LR, make_space, parameters
 
-OF_RANGES = ["random", "sobol", "tpe", "gp"]
+DRAWING = ["random", "sobol"]
+MODELS = ["tpe", "gp"]
+SEARCHES = ["doubling"]  # from the centre of the prior, whatever the seed, and never twice to a setting that failed
+LEARNING = [*MODELS, *SEARCHES]
+OF_RANGES = [*DRAWING, *LEARNING]
 OF_VALUES = {"grid": 3, "factorial": 2}  # how many values of each parameter they are given here
 NAMES = [*OF_RANGES, *OF_VALUES]
-LEARNING = ["tpe", "gp"]
 MIXED = {
     "lr": LR,
     "width": {"type": "integer", "low": 1, "high": 64, "scale": "log"},
@@ -32,15 +37,17 @@ MIXED = {
     "depth": {"type": "integer", "low": 2, "high": 20, "step": 3},
     "mode": {"type": "choice", "values": [2, 0.5, "a", True]},
     "momentum": {"type": "constant", "value": 0.9},
+    "beta": {"type": "real", "low": 0.5, "high": 0.999, "scale": "log1m"},
 }
 every_sampler = pytest.mark.parametrize("name", NAMES)
 sampler_of_any_space = pytest.mark.parametrize("name", [*OF_RANGES, "grid"])
 sampler_of_ranges = pytest.mark.parametrize("name", OF_RANGES)
 learning_samplers = pytest.mark.parametrize("name", LEARNING)
+model_samplers = pytest.mark.parametrize("name", MODELS)
 
 
 def space_of(name: str, parameters: dict[str, object] | None = None, **blocks: object) -> Space:
-    sampler = {"name": name} | ({"startup_trials": 4} if name in LEARNING else {})
+    sampler = {"name": name} | ({"startup_trials": 4} if name in MODELS else {})
     space = make_space(parameters or MIXED, **blocks)
     if name in OF_VALUES:
         fewer = {key: few(one, OF_VALUES[name]) for key, one in space.parameters.items()}
@@ -99,7 +106,7 @@ def test_conditions_are_respected(name: str) -> None:
     assert len({tuple(trial.config) for trial in history}) > 1
 
 
-@pytest.mark.parametrize("name", ["random", "sobol", "tpe"])
+@pytest.mark.parametrize("name", [*DRAWING, "tpe", "doubling"])
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), parameters, min_size=1, max_size=3))
 def test_any_parameters_will_do(name: str, found: dict[str, object]) -> None:
@@ -141,6 +148,17 @@ def test_a_suggestion_depends_on_the_arguments_only(name: str) -> None:
 
 
 @every_sampler
+def test_a_resumed_search_goes_on_as_if_it_had_never_stopped(name: str) -> None:
+    """What is stored is what JSON keeps; each session has a sampler of its own."""
+    space = space_of(name, None if name == "factorial" else CONDITIONAL)
+    history = played(space, 9)
+    space = Space.restore(json.loads(json.dumps(space.dump())))
+    stored = [replace(trial, config=json.loads(json.dumps(trial.config))) for trial in history]
+    for count in (2, 5, 8):
+        assert make_sampler(space).suggest(stored[:count], [], count) == history[count].config
+
+
+@pytest.mark.parametrize("name", [*DRAWING, *MODELS, *OF_VALUES])
 def test_a_failed_trial_says_nothing(name: str) -> None:
     space = space_of(name)
     history = played(space, 7)
@@ -149,7 +167,14 @@ def test_a_failed_trial_says_nothing(name: str) -> None:
     assert make_sampler(space).suggest(history, [], 7) == make_sampler(space).suggest(without, [], 7)
 
 
-@sampler_of_ranges
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_setting_that_failed_is_not_tried_again(name: str) -> None:
+    space = space_of(name)
+    history = [finished(number, trial.config, None, Status.FAILED) for number, trial in enumerate(played(space, 7))]
+    assert make_sampler(space).suggest(history, [], 7) not in [trial.config for trial in history]
+
+
+@pytest.mark.parametrize("name", [*DRAWING, *MODELS])
 def test_the_seed_and_the_number_matter(name: str) -> None:
     one, other = (make_sampler(space_of(name, seed=seed)) for seed in (0, 1))
     assert one.suggest([], [], 0) != other.suggest([], [], 0)
@@ -182,7 +207,21 @@ def test_a_sampler_that_does_not_learn_uses_the_number_only(name: str) -> None:
 
 
 @learning_samplers
-def test_a_sampler_that_learns_uses_the_history(name: str) -> None:
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("best", [3e-3, 0.3])
+def test_a_sampler_that_learns_finds_the_best(name: str, mode: str, best: float) -> None:
+    space = space_of(name, {"lr": LR, "drop": MIXED["drop"]}, objective={"metric": "val", "mode": mode})
+    sampler, history = make_sampler(space), list[FinishedTrial]()
+    for number in range(25):
+        config = sampler.suggest(history, [], number)
+        loss = math.log10(rate(config) / best) ** 2 + float(config["drop"])
+        history.append(finished(number, config, loss if mode == "min" else -loss))
+    found = min(history, key=lambda trial: abs(trial.objective or 0.0)).config
+    assert abs(math.log10(rate(found) / best)) < 0.3 and float(found["drop"]) <= 0.1
+
+
+@model_samplers
+def test_a_model_uses_a_history_of_others(name: str) -> None:
     space = space_of(name, {"lr": LR})
     low = [finished(n, {"lr": 10 ** (-n / 4)}, float(n)) for n in range(12)]
     high = [finished(n, {"lr": 10 ** (-n / 4)}, float(-n)) for n in range(12)]
@@ -190,7 +229,7 @@ def test_a_sampler_that_learns_uses_the_history(name: str) -> None:
     assert rate(sampler.suggest(low, [], 12)) > 0.1 > rate(sampler.suggest(high, [], 12))
 
 
-@learning_samplers
+@model_samplers
 def test_the_mode_is_respected(name: str) -> None:
     space = space_of(name, {"lr": LR}, objective={"metric": "val_accuracy", "mode": "max"})
     history = [finished(n, {"lr": 10 ** (-n / 4)}, float(-n)) for n in range(12)]
@@ -222,17 +261,18 @@ def test_nothing_finite_is_needed(name: str) -> None:
 
 @sampler_of_ranges
 def test_the_first_trials_are_the_users_own(name: str) -> None:
-    entries = [{"lr": 1, "width": 4, "drop": 0.3, "depth": 5, "mode": "a"}, {"drop": 0.1 + 0.2, "momentum": 0.9}, {}]
+    full = {"lr": 1, "width": 4, "drop": 0.3, "depth": 5, "mode": "a", "beta": 0.95}
+    entries = [full, {"drop": 0.1 + 0.2, "momentum": 0.9}, {}]
     space = space_of(name, start_with=entries)
     history = played(space, 4)
-    assert history[0].config == {"lr": 1.0, "width": 4, "drop": 0.3, "depth": 5, "mode": "a", "momentum": 0.9}
+    assert history[0].config == {**full, "momentum": 0.9}
     assert type(history[0].config["lr"]) is float
     assert history[1].config["drop"] == 0.3
     for trial in history:
         check(space, trial.config)
     sampler = make_sampler(space)
     assert sampler.suggest(history, [], 1) == history[1].config
-    draws = make_sampler(space_of("random")).suggest([], [], 1)
+    draws = RandomSampler(space).suggest([], [], 1)
     assert history[1].config == {**draws, "drop": 0.3}
 
 

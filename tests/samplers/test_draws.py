@@ -22,7 +22,7 @@ PARAMETERS = {
 
 
 def space_of(name: str, seed: int = 0) -> Space:
-    return make_space(PARAMETERS, sampler={"name": name}, seed=seed)
+    return make_space(PARAMETERS, sampler={"name": name}, prior="uniform", seed=seed)
 
 
 def points(name: str, count: int, seed: int = 0) -> np.ndarray:

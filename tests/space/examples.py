@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hpsearch.space.numeric import Scale
+from hpsearch.space.numeric import RealScale
 from hpsearch.space.parameters import Choice, Constant, Integer, Parameter, Real
 from hpsearch.space.spec import Space
 
@@ -34,12 +34,14 @@ CONDITIONAL = {
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 positive = st.floats(1e-9, 1e6)
+below_one = st.floats(0, 1 - 1e-9)
 
 
 @st.composite
 def reals(draw: st.DrawFn) -> Real:
-    scale: Scale = draw(st.sampled_from(["linear", "log"]))
-    low, high = sorted(draw(st.tuples(*[positive if scale == "log" else finite] * 2)))
+    scales: dict[RealScale, st.SearchStrategy[float]] = {"linear": finite, "log": positive, "log1m": below_one}
+    scale = draw(st.sampled_from(list(scales)))
+    low, high = sorted(draw(st.tuples(*[scales[scale]] * 2)))
     return Real(low=low, high=high, scale=scale)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from hpsearch.contract import Description
 from hpsearch.errors import SpaceError
+from hpsearch.space.coordinate_spec import CoordinateSpec
 from hpsearch.space.load import LoadedSpace, Overrides, check, find, load, parse_set, shipped
 from hpsearch.space.parameters import Constant, Real
 from hpsearch.space.spec import Space
@@ -163,7 +164,9 @@ def test_the_shipped_spaces_are_valid() -> None:
             "momentum": {"when": {}, "type": "constant", "value": 0.9},
         },
         "objective": {"metric": "val_loss", "mode": "min", "target": None, "bound": None},
-        "sampler": {"name": "tpe", "startup_trials": None, "runs": None},
+        "coordinates": CoordinateSpec().model_dump(),
+        "prior": {"name": "heuristic", "normal": None, "study": None, "learnt": None},
+        "sampler": {"name": "hpsearch", "startup_trials": None, "runs": None},
         "stopping": {"rule": "halving", "grace": 0.5},
         "budget": {"trials": 64, "hours": 4},
         "start_with": [{"lr": 0.4, "weight_decay": 5e-4, "batch_size": 512}],

@@ -79,6 +79,7 @@ def test_steps_of_a_tenth_have_no_tails() -> None:
     [
         (Real(low=-2, high=3), lambda x: (x + 2) / 5),
         (Real(low=1e-5, high=1e-2, scale="log"), lambda x: np.log(x / 1e-5) / np.log(1e3)),
+        (Real(low=0.5, high=0.999, scale="log1m"), lambda x: np.log((1 - x) / 0.5) / np.log(0.001 / 0.5)),
     ],
 )
 def test_a_real_is_uniform_on_its_scale(parameter: Real, cdf: object) -> None:
@@ -136,6 +137,7 @@ def test_a_range_of_one_point_is_that_point(parameter: Parameter, u: float) -> N
     ("parameter", "text"),
     [
         (Real(low=0.05, high=3.2, scale="log"), "0.05 .. 3.2, log"),
+        (Real(low=0.5, high=0.99, scale="log1m"), "0.5 .. 0.99, log1m"),
         (Real(low=0, high=1, step=0.1), "0 .. 1, linear, in steps of 0.1"),
         (Integer(low=2, high=12), "2 .. 12, linear"),
         (Integer(low=2, high=12, step=5), "2 .. 12, linear, in steps of 5"),

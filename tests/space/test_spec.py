@@ -90,7 +90,7 @@ def test_defaults() -> None:
     space = make_space()
     assert space.train.function == "trainer.objective:train"
     assert space.train.settings == {}
-    assert (space.sampler, space.stopping) == (SamplerSpec(name="tpe"), Stopping(rule="none", grace=0.5))
+    assert (space.sampler, space.stopping) == (SamplerSpec(name="hpsearch"), Stopping(rule="none", grace=0.5))
     assert (space.resources, space.seed, space.start_with) == (Resources(cpus=1, gpus="auto"), 0, ())
     assert space.budget.hours is None
 

@@ -33,6 +33,7 @@ def test_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_every_column_is_described() -> None:
-    schema = StudySchema.of("s", make_space({"lr": {"type": "constant", "value": 1.0}}))
-    for name in {*schema.trials.names, *schema.epochs.names} - {"lr"}:
+    space = make_space({"width": {"type": "constant", "value": 8}}, coordinates={"optimizer": "sgd"})
+    schema = StudySchema.of("s", space)
+    for name in {*schema.trials.names, *schema.epochs.names} - {"width"}:
         assert f"`{name}`" in TEXT, name

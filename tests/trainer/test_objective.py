@@ -51,6 +51,7 @@ def test_a_trial_learns_the_digits(shared: Mapping[str, Any], tmp_path: Path) ->
 def test_describes_what_it_reports(shared: Mapping[str, Any], tmp_path: Path) -> None:
     description = objective.describe(SETTINGS)
     assert description["epochs"] == 8
+    assert (description["optimizer"], description["examples"]) == ("sgd_nesterov", 1077)
     switches = {"technique.crop": True, "technique.residual": True, "technique.warm_up": True}
     assert description["parameters"] == parameters(recipe.load("digits_quickstart")) | switches
     assert not [name for name in description["parameters"] if name.startswith(("data.", "expect.", "about"))]
@@ -60,6 +61,12 @@ def test_describes_what_it_reports(shared: Mapping[str, Any], tmp_path: Path) ->
     trial = Trial(config={}, settings=SETTINGS, epochs=2, workdir=tmp_path, shared=shared)
     for report in objective.train(trial):
         assert set(report) - set(RESERVED) - {"test_accuracy"} == set(description["metrics"])
+
+
+def test_muon_is_no_update_rule_that_lr_and_weight_decay_describe() -> None:
+    values = recipe.load("digits_quickstart").model_dump(mode="json")
+    values["optimizer"]["muon"] = {"lr": 0.1, "momentum": 0.9, "iterations": 3}
+    assert "optimizer" not in objective.describe({"recipe": values})
 
 
 def test_the_parameters_reach_the_run(shared: Mapping[str, Any], tmp_path: Path) -> None:

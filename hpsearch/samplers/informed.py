@@ -1,0 +1,92 @@
+"""The default sampler: what is known first, then steps that pay, then a model of the results and the prior together."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from hpsearch.contract import Config
+from hpsearch.samplers.acquisition import candidates, log_expected_improvement, refined
+from hpsearch.samplers.descent import Key, descend, key, losses, moves
+from hpsearch.samplers.grade import Grade
+from hpsearch.samplers.model import Model
+from hpsearch.samplers.protocol import Sampler
+from hpsearch.samplers.random_search import RandomSampler
+from hpsearch.samplers.surrogate import Surrogate
+from hpsearch.seeds import stream
+from hpsearch.space.axes import Floats
+from hpsearch.space.beliefs import prior_of, settings_of
+from hpsearch.space.spec import Space
+from hpsearch.trial import FinishedTrial, PendingTrial
+
+BETA = 3.0
+"""Strength of the prior, which counts as prior^(BETA / n) after n results."""
+
+RESULTS = 3
+"""Results that the model needs; until then, what follows the steps are draws from the prior."""
+
+OPENING = 3
+"""Settings of a learnt prior that are tried before anything else."""
+
+IDLE = 1
+"""Steps that do not pay, after which the model takes over."""
+
+
+class InformedSampler(Sampler):
+    """Proposes what is known, then what pays, then what is expected to.
+
+    1. the prior's best settings, or its centre (``start_with`` came before);
+    2. steps of doubling and halving from the best of these, while they pay (``descent``);
+    3. where the expected improvement under a Gaussian process, weighted by the prior, is largest (``acquisition``).
+
+    A setting that is running or has run is not proposed again while there are others.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._prior = prior_of(space)
+        self._opening = settings_of(space)[:OPENING]
+        self._model = Model(space)
+        self._grade = Grade(self._prior, self._model) if self._prior.informed else None
+        self._random = RandomSampler(space)
+
+    def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
+        """Return the proposal for trial ``number``."""
+        values = losses(history, self._space.objective)
+        taken = {*values, *(key(trial.config) for trial in pending)}
+        for config in self._before_the_model(history, values, taken):
+            return config
+        surrogate = self._model.fit(history, pending)
+        if surrogate is None or sum(math.isfinite(loss) for loss in values.values()) < RESULTS:
+            return self._random.suggest(history, pending, number)
+        return next(
+            (config for config in self._by_model(surrogate, len(history), number) if key(config) not in taken),
+            self._random.suggest(history, pending, number),
+        )
+
+    def grade(self, history: Sequence[FinishedTrial]) -> float | None:
+        """Return the grade of the prior, by the process that proposes."""
+        return None if self._grade is None else self._grade(history)
+
+    def _before_the_model(
+        self, history: Sequence[FinishedTrial], values: Mapping[Key, float], taken: Collection[Key]
+    ) -> Iterator[Config]:
+        """Yield what needs no model: the opening, and the steps from its best as long as they pay."""
+        entries = [trial.config for trial in history if trial.number < len(self._space.start_with)]
+        starts = [*self._opening, *entries]
+        untried = [config for config in starts if key(config) not in taken]
+        running = len(taken) - len(values)
+        if untried or (starts and descend(self._space, starts, values).idle + running < IDLE):
+            yield from moves(self._space, starts, values, [one for one in taken if one not in values])
+
+    def _by_model(self, surrogate: Surrogate, results: int, number: int) -> Iterator[Config]:
+        """Yield the configurations of the largest acquisition first."""
+        prior = self._prior if self._grade is None else self._grade.updated(surrogate)
+        cube = self._model.cube
+
+        def score(points: Floats) -> Floats:
+            improvement = log_expected_improvement(surrogate, self._model.inputs(points))
+            return improvement + BETA / results * prior.log_density(points)
+
+        rng = stream(self._space.seed, "model", number)
+        points = cube.settled(candidates(surrogate.best_point, rng))
+        for point in refined(points, score(points), score, cube.settled, rng):
+            yield cube.config(point)
