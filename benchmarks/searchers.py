@@ -1,6 +1,6 @@
 """How many trainings each searcher needs: on LCBench, and on a grid of real trainings.
 
-    python -m benchmarks.searchers lcbench [--data FOLDER] [--seeds 5] [--trials 32] [--only ARM ...] [--json FILE]
+    python -m benchmarks.searchers lcbench [--data FOLDER] [--seeds 5] [--only ARM ...] [--json FILE]
     python -m benchmarks.searchers grid [--study FOLDER] [--seeds 20] [--only ARM ...] [--json FILE]
 
 On LCBench the figure is the mean over problems and seeds of the normalised regret (``lcbench.py``) of the best setting
@@ -51,6 +51,7 @@ class Arm:
     whole: bool = False
     knowledge: bool = False
     noise: float = 0.0
+    trials: int = 32
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,20 @@ CORNER = {"batch_size": 16, "momentum": 0.99, "weight_decay": 1e-5}
 """Where the optimum of most problems of LCBench is."""
 
 _ARMS = (
-    Arm("random", _by("random", **UNIFORM)),
-    Arm("tpe", _by("tpe")),
+    Arm("random", _by("random", **UNIFORM), trials=64),
+    Arm("tpe", _by("tpe"), trials=64),
     Arm("gp", _by("gp")),
-    Arm("hpsearch, other problems", _by("hpsearch"), knowledge=True),
-    Arm("hpsearch, rules only", _by("hpsearch")),
+    Arm("hpsearch, other problems", _by("hpsearch"), knowledge=True, trials=16),
+    Arm("hpsearch, rules only", _by("hpsearch"), trials=24),
     Arm("hpsearch, rules, lr centre x10", _centred(1.0)),
     Arm("hpsearch, rules, lr centre /10", _centred(0.01)),
-    Arm("hpsearch, no prior", _by("hpsearch", **UNIFORM)),
-    Arm("corner, doubling of lr from 0.01", {"corner": True}),
-    Arm("7: tpe", _by("tpe"), whole=True),
+    Arm("hpsearch, no prior", _by("hpsearch", **UNIFORM), trials=24),
+    Arm("corner, doubling of lr from 0.01", {"corner": True}, trials=16),
+    Arm("7: tpe", _by("tpe"), whole=True, trials=64),
     Arm("7: gp", _by("gp"), whole=True),
-    Arm("7: hpsearch, other problems", _by("hpsearch"), whole=True, knowledge=True),
+    Arm("7: hpsearch, other problems", _by("hpsearch"), whole=True, knowledge=True, trials=24),
     *(
-        Arm(f"noise {noise}: {name}", _by(sampler), knowledge=known, noise=noise)
+        Arm(f"noise {noise}: {name}", _by(sampler), knowledge=known, noise=noise, trials=24)
         for noise in (0.02, 0.05)
         for name, sampler, known in (
             ("gp", "gp", False),
@@ -104,8 +105,8 @@ _ARMS = (
 ARMS = {arm.name: arm for arm in _ARMS}
 
 
-def regrets(arm: Arm, code: tuple[str, int], seed: int, trials: int, data: Path) -> Floats:
-    """Return the regret of the best setting found after each training of one search, shape (trials,)."""
+def regrets(arm: Arm, code: tuple[str, int], seed: int, data: Path) -> Floats:
+    """Return the regret of the best setting found after each training of one search, shape (arm.trials,)."""
     (problem,) = _problems(data, arm.whole, (code,))
     rng = np.random.default_rng([seed, 1])
     true = []
@@ -114,9 +115,9 @@ def regrets(arm: Arm, code: tuple[str, int], seed: int, trials: int, data: Path)
         true.append(float(problem.losses([{**CORNER, **config}])[0]))
         return true[-1] + arm.noise * problem.spread * float(rng.normal())
 
-    history = search(_space(arm, problem, seed, data), trials, train)
+    history = search(_space(arm, problem, seed, data), arm.trials, train)
     seen = np.array([trial.objective for trial in history])
-    best = [int(seen[: n + 1].argmin()) for n in range(trials)]
+    best = [int(seen[: n + 1].argmin()) for n in range(arm.trials)]
     return np.array([problem.regret(true[n]) for n in best])
 
 
@@ -126,9 +127,15 @@ def _space(arm: Arm, problem: lcbench.Problem, seed: int, data: Path) -> Space:
         lr = {"parameters": {"lr": lcbench.SGD["lr"]}, "coordinates": {"optimizer": "sgd", "reference": {"lr": 0.01}}}
         return lcbench.space(False, seed=seed, sampler={"name": "doubling"}, **lr)
     if arm.knowledge:
-        known = [other for other in _problems(data, arm.whole) if other.code != problem.code]
-        blocks["prior"] = {"learnt": lcbench.knowledge(known, "").model_dump(mode="json")}
+        blocks["prior"] = {"learnt": _knowledge(data, arm.whole, problem.code)}
     return lcbench.space(arm.whole, seed=seed, **blocks)
+
+
+@cache
+def _knowledge(data: Path, whole: bool, code: int) -> dict[str, Any]:
+    """Return what the development problems but that of ``code`` teach."""
+    known = [other for other in _problems(data, whole) if other.code != code]
+    return lcbench.knowledge(known, "").model_dump(mode="json")
 
 
 @cache
@@ -136,7 +143,7 @@ def _problems(data: Path, whole: bool, codes: tuple[tuple[str, int], ...] = ()) 
     return lcbench.problems(data, whole, dict(codes) or None)
 
 
-def summarised(arm: Arm, curves: Floats) -> Result:
+def summarised(curves: Floats) -> Result:
     """Return the result of ``curves`` (problems, seeds, trials)."""
     mean = curves.mean(axis=(0, 1))
     error = curves.mean(axis=1).std(axis=0, ddof=1) / len(curves) ** 0.5
@@ -154,7 +161,6 @@ Processes = Annotated[int, typer.Option(help="Searches side by side.")]
 def on_lcbench(
     data: Annotated[Path, typer.Option(help="The folder of the surrogate.")] = lcbench.FOLDER,
     seeds: int = 5,
-    trials: int = 32,
     only: Only = None,
     code: Annotated[list[int] | None, typer.Option(help="Other problems, by their codes in the surrogate.")] = None,
     keep: Json = None,
@@ -164,16 +170,21 @@ def on_lcbench(
     codes = {str(one): one for one in code} if code else {one.name: one.code for one in lcbench.problems(data)}
     with ProcessPoolExecutor(processes) as pool:
         for arm in (ARMS[name] for name in _chosen(ARMS, only)):
-            run = partial(_one, arm, trials=trials, data=data)
-            found = list(pool.map(run, product(codes.items(), range(seeds))))
-            result = summarised(arm, np.array(found).reshape(len(codes), seeds, trials))
+            found = list(pool.map(partial(_one, arm, data), product(codes.items(), range(seeds))))
+            result = summarised(np.array(found).reshape(len(codes), seeds, arm.trials))
             _kept(keep, arm.name, asdict(result))
-            at = "  ".join(f"{n}: {result.regret[n - 1]:.3f} +- {result.error[n - 1]:.3f}" for n in (4, 8, 16, trials))
-            print(f"{arm.name:36}  {'  '.join(_shown(n, trials) for n in result.needed.values())}   {at}", flush=True)
+            print(f"{arm.name:36}  {_line(result)}", flush=True)
 
 
-def _one(arm: Arm, task: tuple[tuple[str, int], int], trials: int, data: Path) -> Floats:
-    return regrets(arm, *task, trials, data)
+def _line(result: Result) -> str:
+    trials = len(result.regret)
+    needed = "  ".join(_shown(n, trials) for n in result.needed.values())
+    at = (f"{n}: {result.regret[n - 1]:.3f} +- {result.error[n - 1]:.3f}" for n in (4, 8, 16, trials))
+    return f"{needed}   {'  '.join(at)}"
+
+
+def _one(arm: Arm, data: Path, task: tuple[tuple[str, int], int]) -> Floats:
+    return regrets(arm, *task, data)
 
 
 def _shown(needed: int | None, trials: int) -> str:

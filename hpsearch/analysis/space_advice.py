@@ -1,14 +1,14 @@
 """What can be said of a search space before it is searched: of the setting it starts from, and of its extent."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from scipy.stats.qmc import Sobol
 
 from hpsearch.analysis.advice import Advice, Finding, advise
-from hpsearch.contract import EPOCHS, Config
-from hpsearch.space.coordinates import Raw, Run
-from hpsearch.space.parameters import Constant
+from hpsearch.contract import Config
+from hpsearch.space.beliefs import settings_of
+from hpsearch.space.coordinates import Raw
 from hpsearch.space.spec import Space
 from hpsearch.space.translation import Translation
 
@@ -52,21 +52,13 @@ def hyperparameters(space: Space, config: Config) -> Raw | None:
     return Raw(lr, decay, batch_size, momentum)
 
 
-def run_of(space: Space, config: Config) -> Run:
-    """Return what is known of the run of ``config``."""
-    epochs = config.get(EPOCHS)
-    run = space.coordinates.run
-    return replace(run, epochs=float(epochs)) if isinstance(epochs, int | float) else run
-
-
 def _advice(space: Space, config: Config) -> Advice | None:
-    raw, run = hyperparameters(space, config), run_of(space, config)
+    raw, run = hyperparameters(space, config), Translation.of(space).run(config)
     return None if raw is None or run.seen is None or space.coordinates.optimizer is None else advise(raw, run)
 
 
 def _start(space: Space) -> Config:
-    constants = {name: one.value for name, one in space.parameters.items() if isinstance(one, Constant)}
-    return constants | (space.start_with[0] if space.start_with else {})
+    return {**space.constants, **next(iter([*space.start_with, *settings_of(space)]), {})}
 
 
 def _draws(space: Space) -> list[Config]:

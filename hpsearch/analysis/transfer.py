@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hpsearch.analysis.advice import Finding, advise
-from hpsearch.analysis.space_advice import hyperparameters, run_of
+from hpsearch.analysis.space_advice import hyperparameters
 from hpsearch.analysis.summary import Edge, edges
 from hpsearch.analysis.transfer_costs import BATCH_SIZE, MOMENTUM, Cost, nearest_cost
 from hpsearch.contract import Config
@@ -96,7 +96,8 @@ def _complete(run: Run) -> Run:
 
 
 def _known(space: Space, config: Config, target: Target) -> tuple[Raw, Run]:
-    found, run, raw = Translation.of(space).quantities(config), run_of(space, config), hyperparameters(space, config)
+    translation, raw = Translation.of(space), hyperparameters(space, config)
+    found, run = translation.quantities(config), translation.run(config)
     missing: list[str] = [role for role in ROLES if getattr(found, role) is None]
     missing += [] if space.coordinates.optimizer else ["optimizer"]
     missing += ["epochs"] if target.epochs and run.epochs is None else []

@@ -67,12 +67,13 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
     be broken; either way what was finished is kept.
     """
     work = plan.work(store.folder.name, store.folder / "work", engine.device, engine.gpus)
+    sampler = make_sampler(plan.space)  # what it imports takes seconds, which are not the budget's
     budget = Budget(plan.space.budget.trials, hours)
     watch = watching(plan, budget, store.history)
     sinks = [store, watch, *engine.sinks(work, store.history)]
     search = Search(
         plan.space,
-        make_sampler(plan.space),
+        sampler,
         budget,
         sinks,
         store.history,

@@ -1,14 +1,17 @@
-"""The prior's grade: how much better the results so far agree with it than with a uniform one.
+"""The prior's grade: how much better the results so far agree with it than with no prior.
 
-x*  where the optimum is       D  the results so far       u  the uniform density, 1 on the unit cube
+f     the function that is searched, a priori a draw from the Gaussian process; its optimum is at x*(f)
+p_k   component k of the prior, a density of x* relative to the uniform one
+D     the results so far
 
-If component k of a prior says that x* is distributed as p_k, its Bayes factor against the uniform density is
+A component weights the functions by where their optimum is: P(f | k) = p_k(x*(f)) P(f) / Z_k with Z_k = E[p_k(x*(f))].
+So its Bayes factor against the process without a prior is
 
-    P(D | k) / P(D | u) = integral of p_k(x) P(D | x* = x) dx / integral of u(x) P(D | x* = x) dx = E[p_k(x*) | D, u]
+    P(D | k) / P(D) = E[p_k(x*(f)) P(D | f)] / (Z_k E[P(D | f)]) = E[p_k(x*(f)) | D] / E[p_k(x*(f))],
 
-because P(x* = x | D, u) is proportional to P(D | x* = x) u(x). The expectation is a mean over functions drawn from the
-Gaussian process's posterior: x* is where a drawn function has its least value among points spread over the cube. The
-mixture is then updated by Bayes' rule, so that a component which the results speak against loses its weight.
+two means over functions that are drawn, with the results and without: x* is where a drawn function is least among
+points spread over the cube. The mixture is then updated by Bayes' rule, so that a component which the results speak
+against loses its weight.
 """
 
 from collections.abc import Sequence
@@ -45,22 +48,30 @@ class Grade:
         self._normals = stream(seed, "grade", 1).normal(size=(DRAWS, POINTS))
 
     def __call__(self, history: Sequence[FinishedTrial]) -> float | None:
-        """Return the log Bayes factor of the informed components against the uniform one, None before it has one."""
+        """Return the log Bayes factor of the informed components against no prior, None before there is one."""
         surrogate = self._model.fit(history)
         if surrogate is None:
             return None
         informed = self._prior.weights[1:] / self._prior.weights[1:].sum()
         return float(np.log(self._factors(surrogate)[1:] @ informed))
 
-    def updated(self, surrogate: Surrogate) -> Prior:
-        """Return the prior with the weights that its components have given the results."""
-        return self._prior.reweighted(self._prior.weights * self._factors(surrogate))
+    def weights(self, surrogate: Surrogate) -> Floats:
+        """Return the weights (K,) that the components of the prior have given the results."""
+        weights: Floats = self._prior.weights * self._factors(surrogate)
+        return weights / float(weights.sum())
 
     def _factors(self, surrogate: Surrogate) -> Floats:
         """Return the Bayes factor of each component, (K,); that of the uniform one is 1."""
-        drawn = surrogate.draws(self._model.inputs(self._points), self._normals)
-        factors: Floats = self._densities[drawn.argmin(axis=1)].mean(axis=0) / self._densities.mean(axis=0)
+        points = self._model.inputs(self._points)
+        with_results = surrogate.draws(points, self._normals)
+        without = surrogate.prior_draws(points, self._normals)
+        factors: Floats = self._at_the_optimum(with_results) / self._at_the_optimum(without)
         return factors
+
+    def _at_the_optimum(self, functions: Floats) -> Floats:
+        """Return the mean density of each component where the functions (DRAWS, POINTS) are least, (K,)."""
+        mean: Floats = self._densities[functions.argmin(axis=1)].mean(axis=0)
+        return mean
 
 
 class Graded(Sampler):

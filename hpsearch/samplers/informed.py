@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
 
 from hpsearch.contract import Config
 from hpsearch.samplers.acquisition import candidates, log_expected_improvement, refined
@@ -9,7 +12,6 @@ from hpsearch.samplers.descent import Key, descend, key, losses, moves
 from hpsearch.samplers.grade import Grade
 from hpsearch.samplers.model import Model
 from hpsearch.samplers.protocol import Sampler
-from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.samplers.surrogate import Surrogate
 from hpsearch.seeds import stream
 from hpsearch.space.axes import Floats
@@ -29,6 +31,9 @@ OPENING = 3
 IDLE = 1
 """Steps that do not pay, after which the model takes over."""
 
+DRAWS = 256
+"""Draws from the prior, of which the first that has not run is proposed where the model has nothing to say."""
+
 
 class InformedSampler(Sampler):
     """Proposes what is known, then what pays, then what is expected to.
@@ -46,7 +51,6 @@ class InformedSampler(Sampler):
         self._opening = settings_of(space)[:OPENING]
         self._model = Model(space)
         self._grade = Grade(self._prior, self._model) if self._prior.informed else None
-        self._random = RandomSampler(space)
 
     def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
         """Return the proposal for trial ``number``."""
@@ -55,12 +59,10 @@ class InformedSampler(Sampler):
         for config in self._before_the_model(history, values, taken):
             return config
         surrogate = self._model.fit(history, pending)
-        if surrogate is None or sum(math.isfinite(loss) for loss in values.values()) < RESULTS:
-            return self._random.suggest(history, pending, number)
-        return next(
-            (config for config in self._by_model(surrogate, len(history), number) if key(config) not in taken),
-            self._random.suggest(history, pending, number),
-        )
+        enough = sum(math.isfinite(loss) for loss in values.values()) >= RESULTS
+        modelled = iter(()) if surrogate is None or not enough else self._by_model(surrogate, len(history), number)
+        new = (config for config in chain(modelled, self._draws(number)) if key(config) not in taken)
+        return next(new, next(self._draws(number)))
 
     def grade(self, history: Sequence[FinishedTrial]) -> float | None:
         """Return the grade of the prior, by the process that proposes."""
@@ -70,7 +72,8 @@ class InformedSampler(Sampler):
         self, history: Sequence[FinishedTrial], values: Mapping[Key, float], taken: Collection[Key]
     ) -> Iterator[Config]:
         """Yield what needs no model: the opening, and the steps from its best as long as they pay."""
-        entries = [trial.config for trial in history if trial.number < len(self._space.start_with)]
+        first = sorted(history, key=lambda trial: trial.number)
+        entries = [trial.config for trial in first if trial.number < len(self._space.start_with)]
         starts = [*self._opening, *entries]
         untried = [config for config in starts if key(config) not in taken]
         running = len(taken) - len(values)
@@ -79,14 +82,21 @@ class InformedSampler(Sampler):
 
     def _by_model(self, surrogate: Surrogate, results: int, number: int) -> Iterator[Config]:
         """Yield the configurations of the largest acquisition first."""
-        prior = self._prior if self._grade is None else self._grade.updated(surrogate)
+        weights = None if self._grade is None else self._grade.weights(surrogate)
         cube = self._model.cube
 
         def score(points: Floats) -> Floats:
             improvement = log_expected_improvement(surrogate, self._model.inputs(points))
-            return improvement + BETA / results * prior.log_density(points)
+            return improvement + BETA / results * self._prior.log_density(points, weights)
 
         rng = stream(self._space.seed, "model", number)
         points = cube.settled(candidates(surrogate.best_point, rng))
-        for point in refined(points, score(points), score, cube.settled, rng):
+        scores = score(points)
+        for point in chain(refined(points, scores, score, cube.settled, rng), points[np.argsort(-scores)]):
             yield cube.config(point)
+
+    def _draws(self, number: int) -> Iterator[Config]:
+        """Yield draws from the prior: more than one, as a space of few settings may have run the first."""
+        uniforms = stream(self._space.seed, "sampler", number).random((DRAWS, len(self._space.searched)))
+        for point in self._prior.quantile(uniforms):
+            yield self._model.cube.config(point)

@@ -39,7 +39,9 @@ class Model:
         surrogate = self._last[1]
         if surrogate is None or not pending:
             return surrogate
-        return surrogate.assuming(self.inputs(self.cube.points([trial.config for trial in pending])))
+        return surrogate.assuming(
+            self.inputs(self.cube.points([trial.config for trial in sorted(pending, key=lambda trial: trial.number)]))
+        )
 
     def inputs(self, points: Floats) -> Floats:
         """Return ``points`` as the process sees them."""

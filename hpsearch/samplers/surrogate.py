@@ -4,6 +4,7 @@ Optuna's own sampler has no place for a prior in its acquisition, so its regress
 is not public: pyproject.toml bounds the version, and nothing else in this project imports it.
 """
 
+import math
 from copy import copy
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 import torch
-from optuna._gp import gp, prior
+from optuna._gp import gp
 
 from hpsearch.space.axes import Floats
+
+LENGTH, LOG_SPREAD = 0.7, 0.7
+"""Where length scales are expected, as a share of a range: the loss of a training is smooth in its hyperparameters."""
 
 MINIMUM_NOISE = 1e-6
 """Variance of the noise, in units of the variance of the values."""
@@ -39,7 +43,7 @@ class Surrogate:
             X=points,
             Y=values,
             is_categorical=unordered,
-            log_prior=prior.default_log_prior,
+            log_prior=_log_prior,
             minimum_noise=MINIMUM_NOISE,
             deterministic_objective=False,
         )
@@ -69,7 +73,30 @@ class Surrogate:
         """Return functions drawn from the posterior at ``points`` (m, d): one for each row of ``normals`` (k, m)."""
         with torch.no_grad():
             mean, covariance = self.regressor.posterior(torch.from_numpy(points), joint=True)
-            values, vectors = torch.linalg.eigh(covariance)
-            root = vectors * values.clamp_min(0).sqrt()
-        functions: Floats = mean.numpy() + normals @ root.numpy().T
-        return functions
+        return mean.numpy() + _correlated(normals, covariance)
+
+    def prior_draws(self, points: Floats, normals: Floats) -> Floats:
+        """Return functions as ``draws`` does, from the process that has the same kernel and has seen nothing."""
+        at = torch.from_numpy(points)
+        with torch.no_grad():
+            return _correlated(normals, self.regressor.kernel(at, at))
+
+
+def _correlated(normals: Floats, covariance: torch.Tensor) -> Floats:
+    """Return rows of this ``covariance`` (m, m), which may be singular, from independent ``normals`` (k, m)."""
+    values, vectors = torch.linalg.eigh(covariance)
+    root = vectors * values.clamp_min(0).sqrt()
+    rows: Floats = normals @ root.numpy().T
+    return rows
+
+
+def _log_prior(regressor: gp.GPRegressor) -> torch.Tensor:
+    """Return the log density of the kernel's parameters: length scales are log-normal, the rest is as Optuna has it.
+
+    Without this, few results let a length scale become short, and the process then expects optima everywhere.
+    """
+    log_length = -0.5 * torch.log(regressor.inverse_squared_lengthscales)
+    lengths = -(((log_length - math.log(LENGTH)) / LOG_SPREAD) ** 2).sum() / 2
+    scale = torch.log(regressor.kernel_scale) - regressor.kernel_scale
+    noise = 0.1 * torch.log(regressor.noise_var) - 30 * regressor.noise_var
+    return lengths + scale + noise

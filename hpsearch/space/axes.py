@@ -93,6 +93,8 @@ def axis(name: str, parameter: Parameter, spec: CoordinateSpec) -> Axis | None:
             return None
         units = [parameter.to_unit(value) for value in parameter.values]
         values = [natural(float(value), scale) for value in parameter.values]
+    elif isinstance(parameter, Real) and parameter.step is None and parameter.scale == scale:
+        units, values = [0.0, 1.0], [natural(parameter.from_unit(u), scale) for u in (0.0, 1.0)]
     else:
         units = np.unique(settled(parameter, np.linspace(0, 1, KNOTS))).tolist()
         values = [natural(float(parameter.from_unit(u)), scale) for u in units]

@@ -11,7 +11,7 @@ d   searched parameters, in the order of the space; a place in [0, 1] each, NaN 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ from hpsearch.space.parameters import Constant
 from hpsearch.space.spec import Space
 from hpsearch.space.student_t import inverse, log_pdf
 from hpsearch.space.textbook import TEXTBOOK, usable
+from hpsearch.space.translation import Translation
 from hpsearch.space.values import is_number
 
 UNIFORM_SHARE = 0.2
@@ -61,10 +62,6 @@ class Prior:
         """Whether it is more than uniform."""
         return bool(self.components)
 
-    def reweighted(self, weights: Floats) -> "Prior":
-        """Return the same components with other weights."""
-        return replace(self, weights=weights / weights.sum())
-
     def log_densities(self, points: Floats) -> Floats:
         """Return the log density of each component at ``points`` (n, d): shape (n, K), the uniform one's are 0."""
         logs = np.zeros((len(points), len(self.weights)))
@@ -72,10 +69,11 @@ class Prior:
             logs[:, 1:] += self._log_conditionals(points, column, np.nan_to_num(points[:, column], nan=0.5))
         return logs
 
-    def log_density(self, points: Floats) -> Floats:
-        """Return the log density at ``points`` (n, d), shape (n,)."""
+    def log_density(self, points: Floats, weights: Floats | None = None) -> Floats:
+        """Return the log density at ``points`` (n, d), shape (n,), under other ``weights`` (K,) if they are given."""
         with np.errstate(divide="ignore"):
-            densities: Floats = np.logaddexp.reduce(self.log_densities(points) + np.log(self.weights), axis=1)
+            logs = np.log(self.weights if weights is None else weights)
+            densities: Floats = np.logaddexp.reduce(self.log_densities(points) + logs, axis=1)
         return densities
 
     def quantile(self, uniforms: Floats) -> Floats:
@@ -196,4 +194,4 @@ class Prior:
 
     @cached_property
     def _run(self) -> Run:
-        return self.space.coordinates.run
+        return Translation.of(self.space).run(self.space.constants)

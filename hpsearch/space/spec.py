@@ -98,6 +98,11 @@ class Space(Typed):
         """The names of the parameters that are not constant, in declared order."""
         return [name for name, parameter in self.parameters.items() if not isinstance(parameter, Constant)]
 
+    @property
+    def constants(self) -> Config:
+        """The values that are not searched."""
+        return {name: one.value for name, one in self.parameters.items() if isinstance(one, Constant)}
+
     def config(self, draw: Callable[[str, Parameter], Value]) -> Config:
         """Build a configuration by drawing its parameters one by one, those of a condition first.
 

@@ -62,7 +62,7 @@ class Translation:
 
     def quantities(self, config: Config, epochs: int | None = None) -> Quantities:
         """Return what is known of a run with ``config``, of ``epochs`` epochs where that is given."""
-        run = self._run(config, epochs)
+        run = self.run(config, epochs)
         batch_size, momentum = self._role("batch_size", config), self._role("momentum", config)
         lr, rate = self._lr_and_rate(config, self._lr_per_rate(batch_size, momentum))
         decay, tau = self._decay_and_tau(config, rate, batch_size, run)
@@ -70,7 +70,8 @@ class Translation:
         noise = None if rate is None or run.examples is None or run.optimizer == "adamw" else rate * run.examples
         return Quantities(lr, decay, batch_size, momentum, rate, tau, ratio, noise)
 
-    def _run(self, config: Config, epochs: int | None) -> Run:
+    def run(self, config: Config, epochs: int | None = None) -> Run:
+        """Return what is known of the run of ``config``, of ``epochs`` epochs where that is given."""
         own = _number(config, EPOCHS) if epochs is None else epochs
         return self.spec.run if own is None else replace(self.spec.run, epochs=own)
 

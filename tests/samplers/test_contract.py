@@ -25,7 +25,7 @@ from tests.space.examples import CONDITIONAL, LR, make_space, parameters
 
 DRAWING = ["random", "sobol"]
 MODELS = ["tpe", "gp"]
-SEARCHES = ["doubling"]  # from the centre of the prior, whatever the seed, and never twice to a setting that failed
+SEARCHES = ["doubling", "hpsearch"]  # from the centre, whatever the seed, and never twice to a setting that failed
 LEARNING = [*MODELS, *SEARCHES]
 OF_RANGES = [*DRAWING, *LEARNING]
 OF_VALUES = {"grid": 3, "factorial": 2}  # how many values of each parameter they are given here
@@ -43,7 +43,7 @@ every_sampler = pytest.mark.parametrize("name", NAMES)
 sampler_of_any_space = pytest.mark.parametrize("name", [*OF_RANGES, "grid"])
 sampler_of_ranges = pytest.mark.parametrize("name", OF_RANGES)
 learning_samplers = pytest.mark.parametrize("name", LEARNING)
-model_samplers = pytest.mark.parametrize("name", MODELS)
+model_samplers = pytest.mark.parametrize("name", [*MODELS, "hpsearch"])
 
 
 def space_of(name: str, parameters: dict[str, object] | None = None, **blocks: object) -> Space:
@@ -106,7 +106,7 @@ def test_conditions_are_respected(name: str) -> None:
     assert len({tuple(trial.config) for trial in history}) > 1
 
 
-@pytest.mark.parametrize("name", [*DRAWING, "tpe", "doubling"])
+@pytest.mark.parametrize("name", [*DRAWING, "tpe", *SEARCHES])
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), parameters, min_size=1, max_size=3))
 def test_any_parameters_will_do(name: str, found: dict[str, object]) -> None:
@@ -222,7 +222,7 @@ def test_a_sampler_that_learns_finds_the_best(name: str, mode: str, best: float)
 
 @model_samplers
 def test_a_model_uses_a_history_of_others(name: str) -> None:
-    space = space_of(name, {"lr": LR})
+    space = space_of(name, {"lr": LR}, prior="uniform")
     low = [finished(n, {"lr": 10 ** (-n / 4)}, float(n)) for n in range(12)]
     high = [finished(n, {"lr": 10 ** (-n / 4)}, float(-n)) for n in range(12)]
     sampler = make_sampler(space)
@@ -231,7 +231,7 @@ def test_a_model_uses_a_history_of_others(name: str) -> None:
 
 @model_samplers
 def test_the_mode_is_respected(name: str) -> None:
-    space = space_of(name, {"lr": LR}, objective={"metric": "val_accuracy", "mode": "max"})
+    space = space_of(name, {"lr": LR}, prior="uniform", objective={"metric": "val_accuracy", "mode": "max"})
     history = [finished(n, {"lr": 10 ** (-n / 4)}, float(-n)) for n in range(12)]
     assert rate(make_sampler(space).suggest(history, [], 12)) > 0.1
 

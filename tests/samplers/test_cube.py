@@ -35,7 +35,9 @@ def test_what_does_not_exist_is_nan(place: np.ndarray) -> None:
 
 def test_choices_without_an_order() -> None:
     choices = {"a": ["x", "y"], "b": [1, 2, 4], "c": [True, False], "d": [4, 1, 2], "e": [8, 4]}
-    cube = Cube(make_space({name: {"type": "choice", "values": values} for name, values in choices.items()} | {"f": LR}))
+    cube = Cube(
+        make_space({name: {"type": "choice", "values": values} for name, values in choices.items()} | {"f": LR})
+    )
     assert cube.unordered.tolist() == [True, False, True, True, False, False]
 
 

@@ -67,7 +67,7 @@ def test_the_worst_value_depends_on_the_mode() -> None:
 
 def test_a_pruned_trial_is_not_mistaken_for_a_final_value() -> None:
     """The fault of bridges that tell a stopped trial as COMPLETE: its early low value would pass for the best."""
-    space = make_space({"lr": LR})
+    space = make_space({"lr": LR}, sampler={"name": "tpe"})
     history = [finished(n, {"lr": 10 ** (-n / 4)}, 5.0 - n / 10) for n in range(12)]
     stopped = [finished(12 + n, {"lr": 0.9 + n / 100}, 0.0, Status.STOPPED, ((1, 0.0),)) for n in range(8)]
     told_right = make_sampler(space).suggest([*history, *stopped], [], 20)["lr"]

@@ -1,6 +1,7 @@
 """The prior as a density: it integrates to 1, its draws follow it, and the rules tie its parameters together."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_every_point_keeps_the_share_of_the_uniform_component(point: list[float]
 
 def test_draws_of_one_component_follow_its_t_distribution() -> None:
     space = space_of("lr")
-    prior = Prior.of(space, [{"lr": Place(math.log(0.03), math.log(3))}]).reweighted(np.array([0.0, 1.0]))
+    prior = replace(Prior.of(space, [{"lr": Place(math.log(0.03), math.log(3))}]), weights=np.array([0.0, 1.0]))
     drawn = np.log(1e-3) + prior.quantile(uniforms(5000, 1))[:, 0] * np.log(1e4)
     t = stats.t(df=2, loc=np.log(0.03), scale=np.log(3))
     low, high = t.cdf(np.log([1e-3, 10.0]))
@@ -193,7 +194,9 @@ def test_a_centre_far_outside_the_range_is_put_at_its_bound(centre: float) -> No
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.dictionaries(st.sampled_from(["lr", "tau", "momentum", "batch_size", "weight_decay", "a"]), parameters, min_size=1)
+    st.dictionaries(
+        st.sampled_from(["lr", "tau", "momentum", "batch_size", "weight_decay", "a"]), parameters, min_size=1
+    )
 )
 def test_any_space_has_a_density_and_draws(found: dict[str, Parameter]) -> None:
     space = space_of(*RAW).model_copy(update={"parameters": found})
@@ -207,7 +210,7 @@ def test_any_space_has_a_density_and_draws(found: dict[str, Parameter]) -> None:
 
 def test_batch_sizes_on_a_linear_range_are_believed_on_a_log_scale() -> None:
     space = make_space({"batch_size": {"type": "integer", "low": 16, "high": 2048}})
-    prior = Prior.of(space, [{"batch_size": Place(math.log(64), math.log(2))}]).reweighted(np.array([0.0, 1.0]))
+    prior = replace(Prior.of(space, [{"batch_size": Place(math.log(64), math.log(2))}]), weights=np.array([0.0, 1.0]))
     assert space.config_from_units({"batch_size": prior.centre()[0]}) == {"batch_size": 64}
     sizes = np.array([space.config_from_units(prior.places(u))["batch_size"] for u in uniforms(2000, 1)])
     assert is_number(sizes[0].item())

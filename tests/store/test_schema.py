@@ -14,7 +14,8 @@ from hpsearch.trial import EpochReport
 from .examples import make_reports, make_space, make_trial, run_trial
 
 IDENTITY = ["trial_id", "number", "status"]
-EFFORT = ["epochs", "train_seconds", "prior_grade", "seed", "started_at", "finished_at", "device", "note", "stop_reason", "error"]
+PROVENANCE = ["seed", "started_at", "finished_at", "device", "note", "stop_reason", "error"]
+EFFORT = ["epochs", "train_seconds", "prior_grade", *PROVENANCE]
 MEASURED = ["objective", "val_loss", "val_accuracy", "test_accuracy"]
 
 
