@@ -31,6 +31,9 @@ EPOCHS = 52
 RANDOM = 20_000
 """Random settings that a problem is normalised by."""
 
+ROWS = 1024
+"""Settings that the surrogate predicts at a time: it keeps the memory of the largest number."""
+
 TRAININGS = 1024
 """Random trainings on each problem that a prior is learnt from."""
 
@@ -92,9 +95,14 @@ class Problem:
     def losses(self, configs: Sequence[Config]) -> Floats:
         """Return the validation cross-entropy (nat) at the end of training, shape (configs,)."""
         rows = np.array([[EPOCHS, *({**FIXED, **config}[name] for name in COLUMNS)] for config in configs], np.float32)
-        codes = np.full((len(rows), 1), self.code, np.int32)
-        predicted: Floats = self.model.run(None, {"x_cat": codes, "x_cont": rows})[0][:, 2].astype(np.float64)
-        return predicted
+        parts = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+        losses: Floats = np.concatenate([self._predicted(part) for part in parts]).astype(np.float64)
+        return losses
+
+    def _predicted(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        inputs = {"x_cat": np.full((len(rows), 1), self.code, np.int32), "x_cont": rows}
+        cross_entropy: npt.NDArray[np.float32] = self.model.run(None, inputs)[0][:, 2]
+        return cross_entropy
 
     def regret(self, loss: float) -> float:
         """Return the normalised regret of a loss."""
@@ -113,11 +121,16 @@ class Problem:
 
 def problems(folder: Path = FOLDER, whole: bool = False, codes: Mapping[str, int] | None = None) -> list[Problem]:
     """Return the problems of ``codes`` (name -> code), by default those to develop on."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    model = onnxruntime.InferenceSession(folder / "model.onnx", options)
+    model = _model(folder)
     known = json.loads((folder / "instances.json").read_text())["instances"] if codes is None else codes
     return [Problem(name, code, whole, model) for name, code in known.items()]
+
+
+@cache
+def _model(folder: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(folder / "model.onnx", options)
 
 
 def knowledge(known: Sequence[Problem], made_by: str) -> Learnt:

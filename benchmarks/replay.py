@@ -1,5 +1,6 @@
 """A search whose trainings are looked up: one trial after the other, by the real samplers."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -31,11 +32,13 @@ def finished(number: int, config: Config, objective: float) -> FinishedTrial:
     )
 
 
-def search(space: Space, trials: int, train: Train) -> list[FinishedTrial]:
-    """Return the trials of a search of ``space``, in their order."""
+def search(space: Space, trials: int, train: Train, enough: float = -math.inf) -> list[FinishedTrial]:
+    """Return the trials of a search of ``space``, in their order, up to the first that gives ``enough`` or less."""
     sampler = make_sampler(space)
     history: list[FinishedTrial] = []
     for number in range(trials):
         config = sampler.suggest(history, [], number)
         history.append(finished(number, config, train(config)))
+        if history[-1].objective <= enough:
+            break
     return history

@@ -207,7 +207,7 @@ GRID_ARMS: dict[str, Blocks] = {
 def on_grid(
     study: Annotated[Path, typer.Option(help="A study that went through a grid.")] = GRID,
     seeds: int = 20,
-    trials: int = 64,
+    trials: int = 48,
     only: Only = None,
     keep: Json = None,
     processes: Processes = CORES,
@@ -225,9 +225,8 @@ def on_grid(
 
 def needed_on_grid(grid: Grid, blocks: Blocks, trials: int, seed: int) -> int | None:
     """Return the number of the first training within ``BEST`` of the best, None where ``trials`` do not get there."""
-    history = search(grid.space(seed, **blocks), trials, grid.train)
-    close = (trial.number + 1 for trial in history if trial.objective <= grid.best + BEST)
-    return next(close, None)
+    history = search(grid.space(seed, **blocks), trials, grid.train, enough=grid.best + BEST)
+    return len(history) if history[-1].objective <= grid.best + BEST else None
 
 
 def _chosen(names: Iterable[str], only: list[str] | None) -> list[str]:

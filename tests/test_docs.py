@@ -97,7 +97,7 @@ def test_links_inside_the_project_lead_somewhere():
 
 
 def test_shipped_spaces_load():
-    for name in ("wd_lr", "wd_lr_cpu", "quickstart", "architecture"):
+    for name in ("wd_lr", "wd_lr_cpu", "quickstart", "architecture", "proxy_grid"):
         assert load(name).space.goal
 
 

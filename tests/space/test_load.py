@@ -55,7 +55,7 @@ def test_an_unknown_space_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         find("wdlr.yaml")
     (problem,) = caught.value.problems
-    assert problem.allowed == "a path, or architecture.yaml, mine.yaml, quickstart.yaml, wd_lr.yaml, wd_lr_cpu.yaml"
+    assert problem.allowed == "a path, or architecture.yaml, mine.yaml, proxy_grid.yaml, quickstart.yaml, wd_lr.yaml, wd_lr_cpu.yaml"
     assert problem.hint == "did you mean 'wd_lr'?"
 
 
@@ -152,7 +152,7 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 
 def test_the_shipped_spaces_are_valid() -> None:
-    assert shipped() == ["architecture.yaml", "quickstart.yaml", "wd_lr.yaml", "wd_lr_cpu.yaml"]
+    assert shipped() == ["architecture.yaml", "proxy_grid.yaml", "quickstart.yaml", "wd_lr.yaml", "wd_lr_cpu.yaml"]
     _, quickstart, gpu, cpu = (load(name).space for name in shipped())
     assert gpu.dump() == {
         "goal": "Learning rate, weight decay and batch size of ResNet-9 on CIFAR-10",
