@@ -34,7 +34,7 @@ RANDOM = 20_000
 ROWS = 1024
 """Settings that the surrogate predicts at a time: it keeps the memory of the largest number."""
 
-TRAININGS = 1024
+TRAININGS = 4096
 """Random trainings on each problem that a prior is learnt from."""
 
 COLUMNS = ("batch_size", "lr", "momentum", "weight_decay", "num_layers", "max_units", "max_dropout")

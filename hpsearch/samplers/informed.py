@@ -60,7 +60,7 @@ class InformedSampler(Sampler):
             return config
         surrogate = self._model.fit(history, pending)
         enough = sum(math.isfinite(loss) for loss in values.values()) >= RESULTS
-        modelled = iter(()) if surrogate is None or not enough else self._by_model(surrogate, len(history), number)
+        modelled = iter(()) if surrogate is None or not enough else self._by_model(surrogate, number)
         new = (config for config in chain(modelled, self._draws(number)) if key(config) not in taken)
         return next(new, next(self._draws(number)))
 
@@ -80,14 +80,14 @@ class InformedSampler(Sampler):
         if untried or (starts and descend(self._space, starts, values).idle + running < IDLE):
             yield from moves(self._space, starts, values, [one for one in taken if one not in values])
 
-    def _by_model(self, surrogate: Surrogate, results: int, number: int) -> Iterator[Config]:
+    def _by_model(self, surrogate: Surrogate, number: int) -> Iterator[Config]:
         """Yield the configurations of the largest acquisition first."""
         weights = None if self._grade is None else self._grade.weights(surrogate)
         cube = self._model.cube
 
         def score(points: Floats) -> Floats:
             improvement = log_expected_improvement(surrogate, self._model.inputs(points))
-            return improvement + BETA / results * self._prior.log_density(points, weights)
+            return improvement + BETA / len(surrogate.seen) * self._prior.log_density(points, weights)
 
         rng = stream(self._space.seed, "model", number)
         points = cube.settled(candidates(surrogate.best_point, rng))

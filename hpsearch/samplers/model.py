@@ -18,8 +18,9 @@ ABSENT = 0.5
 class Model:
     """Fits the process to a history, and keeps the last fit, which the sampler and the prior's grade share.
 
-    Completed trials count with their objective, diverged ones with the worst objective there is; stopped ones say
-    nothing about the end of a run, and are left out.
+    Completed trials count with their objective, diverged ones with the worst there is. A stopped one counts as what
+    became of the completed trial that was nearest to it at the epoch at which it was stopped; where none got there, it
+    is left out.
     """
 
     def __init__(self, space: Space) -> None:
@@ -32,38 +33,46 @@ class Model:
 
         Trials that are ``pending`` count with what is expected of them, so that they are not proposed again.
         """
-        trials = sorted((trial for trial in history if _counts(trial)), key=lambda trial: trial.number)
-        told = tuple((trial.number, trial.config, trial.final) for trial in trials)
+        trials = sorted(history, key=lambda trial: trial.number)
+        told = tuple((trial.number, trial.config, trial.status, trial.objective) for trial in trials)
         if told != self._last[0]:
             self._last = (told, self._fitted(trials))
         surrogate = self._last[1]
         if surrogate is None or not pending:
             return surrogate
-        return surrogate.assuming(
-            self.inputs(self.cube.points([trial.config for trial in sorted(pending, key=lambda trial: trial.number)]))
-        )
+        running = sorted(pending, key=lambda trial: trial.number)
+        return surrogate.assuming(self.inputs(self.cube.points([trial.config for trial in running])))
 
     def inputs(self, points: Floats) -> Floats:
         """Return ``points`` as the process sees them."""
         return np.nan_to_num(points, nan=ABSENT)
 
     def _fitted(self, trials: Sequence[FinishedTrial]) -> Surrogate | None:
-        values = self._losses(trials)
+        completed = [trial for trial in trials if trial.final is not None and math.isfinite(trial.final)]
+        losses = [(trial.config, self._loss(trial, completed)) for trial in trials]
+        known = [(config, loss) for config, loss in losses if loss is not None]
+        worst = max((loss for _, loss in known if loss < math.inf), default=0.0)
+        values = np.array([min(loss, worst) for _, loss in known])
         if len(np.unique(values)) < 2:
             return None
-        points = self.inputs(self.cube.points([trial.config for trial in trials]))
+        points = self.inputs(self.cube.points([config for config, _ in known]))
         return Surrogate.fit(points, (values - values.mean()) / values.std(), self.cube.unordered)
 
-    def _losses(self, trials: Sequence[FinishedTrial]) -> Floats:
-        finals = [trial.final if _is_finite(trial.final) else None for trial in trials]
-        losses = [math.inf if final is None else self._objective.loss(final) for final in finals]
-        worst = max((loss for loss in losses if loss < math.inf), default=0.0)
-        return np.minimum(losses, worst)
+    def _loss(self, trial: FinishedTrial, completed: Sequence[FinishedTrial]) -> float | None:
+        """Return what a trial counts as: infinite for the worst there is, None where it says nothing."""
+        match trial.status:
+            case Status.FAILED:
+                return None
+            case Status.STOPPED:
+                final = _end_of_the_nearest(trial, completed)
+                return None if final is None else self._objective.loss(final)
+            case _:
+                final = trial.final
+                return math.inf if final is None or not math.isfinite(final) else self._objective.loss(final)
 
 
-def _counts(trial: FinishedTrial) -> bool:
-    return trial.status in (Status.COMPLETED, Status.DIVERGED)
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _end_of_the_nearest(stopped: FinishedTrial, completed: Sequence[FinishedTrial]) -> float | None:
+    """Return the final objective of the completed trial that was nearest at the last epoch of ``stopped``."""
+    epoch, value = next(reversed(stopped.curve), (0, 0.0))
+    there = [(abs(dict(trial.curve)[epoch] - value), trial.final) for trial in completed if epoch in dict(trial.curve)]
+    return min(there, default=(0.0, None))[1]

@@ -55,7 +55,10 @@ def test_an_unknown_space_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         find("wdlr.yaml")
     (problem,) = caught.value.problems
-    assert problem.allowed == "a path, or architecture.yaml, mine.yaml, proxy_grid.yaml, quickstart.yaml, wd_lr.yaml, wd_lr_cpu.yaml"
+    assert (
+        problem.allowed
+        == "a path, or architecture.yaml, mine.yaml, proxy_grid.yaml, quickstart.yaml, wd_lr.yaml, wd_lr_cpu.yaml"
+    )
     assert problem.hint == "did you mean 'wd_lr'?"
 
 
