@@ -156,7 +156,7 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 def test_the_shipped_spaces_are_valid() -> None:
     assert shipped() == ["architecture.yaml", "proxy_grid.yaml", "quickstart.yaml", "wd_lr.yaml", "wd_lr_cpu.yaml"]
-    _, quickstart, gpu, cpu = (load(name).space for name in shipped())
+    _, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
     assert gpu.dump() == {
         "goal": "Learning rate, weight decay and batch size of ResNet-9 on CIFAR-10",
         "train": {"function": "trainer.objective:train", "recipe": "post4_resnet9", "data": "cifar10"},
