@@ -13,6 +13,9 @@ from hpsearch.space.values import is_number
 
 Floats = npt.NDArray[np.float64]
 
+LEAST = 1e-9
+"""A range that is narrower than this on its natural scale has no place for a belief."""
+
 KNOTS = 1025
 """Points at which the scale of a range is tabulated; between them it is interpolated."""
 
@@ -98,7 +101,9 @@ def axis(name: str, parameter: Parameter, spec: CoordinateSpec) -> Axis | None:
     else:
         units = np.unique(settled(parameter, np.linspace(0, 1, KNOTS))).tolist()
         values = [natural(float(parameter.from_unit(u)), scale) for u in units]
-    if not all(math.isfinite(value) for value in values) or values[0] == values[-1] or not _monotone(values):
+    if not all(math.isfinite(value) for value in values) or not _monotone(values):
+        return None
+    if abs(values[-1] - values[0]) < LEAST:
         return None
     return Axis(np.array(units), np.array(values))
 

@@ -233,4 +233,4 @@ def test_a_shipped_prior_can_be_read(name: str) -> None:
         }
     )
     assert for_space(learnt, space).problems and learnt.settings
-    assert re.search(r"^(hpsearch prior|python benchmarks/)", learnt.made_by)
+    assert re.search(r"^(hpsearch prior|python -m benchmarks)", learnt.made_by)

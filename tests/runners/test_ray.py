@@ -46,7 +46,8 @@ def here():
 
 
 def toy(trials=6, rule="none", **settings):
-    return space(trials=trials, rule=rule, train={"function": f"{TOY}:train", **settings}, sampler={"name": "random"})
+    train = {"function": f"{TOY}:train", **settings}
+    return space(trials=trials, rule=rule, train=train, sampler={"name": "random"}, prior="uniform")
 
 
 def execute(engine, a_space, tmp_path, *sinks, study="toy"):
