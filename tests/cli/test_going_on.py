@@ -70,6 +70,7 @@ def test_after_kill_9_resume_runs_what_is_missing_and_nothing_twice(tmp_path, ra
     ]
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_nothing(tmp_path):
     space = space_file(tmp_path, train=f'{{function: "{TOY}:train", epochs: 2, seconds: 0.02}}', budget="{trials: 60}")
     command = ["run", "--space", space]
@@ -255,6 +256,7 @@ def test_a_study_keeps_its_recipe_and_its_data_whatever_changes_around_it(tmp_pa
     assert load(written).epochs == 2
 
 
+@pytest.mark.slow
 def test_the_place_of_the_data_is_kept(tmp_path, cifar_folder):
     space_file(tmp_path, train="{recipe: resnet9_proxy_cpu}", budget="{trials: 1}")
     options = ["--set", "epochs=1", "--inline"]

@@ -179,6 +179,7 @@ class Watcher:
         pass
 
 
+@pytest.mark.slow
 def test_actors_are_named_after_study_and_trial_and_gauges_count(on_ray, tmp_path):
     watcher = Watcher(on_ray.dashboard, "ray::gauged trial 0000")
     trials, _ = execute(on_ray, toy(trials=4, seconds=3), tmp_path, watcher, study="gauged")
