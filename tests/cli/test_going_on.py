@@ -176,6 +176,7 @@ def test_a_second_driver_is_refused(tmp_path):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_resume_grants_only_the_hours_that_are_left(tmp_path):
     train = f'{{function: "{TOY}:train", epochs: 1, seconds: 0.2}}'
     space = space_file(tmp_path, train=train, budget=f"{{trials: 500, hours: {1 / 3600}}}")
@@ -190,6 +191,7 @@ def test_resume_grants_only_the_hours_that_are_left(tmp_path):
     assert len(trials_of(tmp_path)) == now + 2
 
 
+@pytest.mark.slow
 def test_an_extension_that_is_killed_goes_on_with_the_hours_it_was_granted(tmp_path):
     train = f'{{function: "{TOY}:train", epochs: 1, seconds: 0.2}}'
     space = space_file(tmp_path, train=train, budget=f"{{trials: 500, hours: {1 / 3600}}}")
@@ -241,6 +243,7 @@ def test_a_function_found_in_the_current_folder_is_found_again_from_another(tmp_
     assert list(trials_of(here)["val_loss"]) == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_study_keeps_its_recipe_and_its_data_whatever_changes_around_it(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(load("digits_quickstart").at_length(2).to_yaml())

@@ -214,6 +214,7 @@ def python(code):
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=200, cwd=root)
 
 
+@pytest.mark.slow
 def test_the_temporary_folder_of_a_local_ray_goes_with_it():
     done = python("""
 import ray
@@ -227,6 +228,7 @@ with cluster(None, dashboard=False):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_no_line_of_ray_or_tune_is_printed(tmp_path):
     done = python(f"""
 from pathlib import Path
