@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
-from hpsearch.space.axes import natural, scale_of
+from hpsearch.space.axes import Floats, natural, scale_of
 from hpsearch.space.coordinate_spec import CoordinateSpec
 from hpsearch.space.numeric import RealScale
 from hpsearch.space.parameters import Integer, Real
@@ -25,8 +24,6 @@ from hpsearch.space.spec import Space
 from hpsearch.space.translation import Translation
 from hpsearch.space.values import is_number
 from hpsearch.store.reader import Study
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_TRIALS = 5
 """Completed trials without which a study teaches nothing."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpsearch.cli.best import BUILT_IN
 from hpsearch.cli.options import RESULTS
 from hpsearch.cli.priors import resolve_prior
 from hpsearch.contract import Config, Description, Value
@@ -25,6 +26,7 @@ from hpsearch.space.parameters import Integer, Parameter, ends
 from hpsearch.space.spec import Space
 from hpsearch.space.translation import Translation
 from hpsearch.store.provenance import collect
+from hpsearch.store.reader import Study
 from hpsearch.typed_yaml import Document
 
 MOST_CHECKED = 1000
@@ -96,6 +98,20 @@ def plan_again(record: Mapping[str, Any], space: Space) -> Plan:
     moved = "/" in place and not Path(place if place.endswith(".py") else place.rpartition("/")[0]).exists()
     functions = load_function(space.train.function if moved else record["function"], Path.cwd() if moved else base)
     return _plan(LoadedSpace(space, Document(space.dump())), functions, base)
+
+
+def with_coordinates(study: Study) -> Study:
+    """Return a study whose space knows how it trains: of an older one the training function says it.
+
+    Raises InputError where that function cannot be asked.
+    """
+    space = study.space
+    if space.coordinates.optimizer is not None:
+        return study
+    asked = space
+    if space.train.function == BUILT_IN:  # which knows how many images a data set has, wherever these lie by now
+        asked = space.with_settings({key: value for key, value in space.train.settings.items() if key != "data_path"})
+    return replace(study, space=space.with_coordinates(plan_again(study.record, asked).space.coordinates))
 
 
 def overrides(

@@ -1,7 +1,6 @@
 """Priors made of earlier studies: the studies found and read, and what they teach put into the space."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.analysis.learnt_prior import learn
@@ -62,12 +61,10 @@ def made_by(names: Iterable[str], results: Path) -> str:
 
 def _resolved(study: Study) -> Study:
     """Return a study that knows how it trains: an older one asks its training function, if that is still there."""
-    if study.space.coordinates.optimizer is not None:
-        return study
-    from hpsearch.cli.plan import plan_again
+    from hpsearch.cli.plan import with_coordinates
 
     try:
-        return replace(study, space=plan_again(study.record, study.space).space)
+        return with_coordinates(study)
     except InputError:
         console.note(f"how {study.name} trains is not known: its lr and weight_decay are learnt, not rate and tau")
         return study

@@ -1,6 +1,5 @@
 """``hpsearch transfer``: a tuned setting for another batch size, momentum or length of the run, by the rules."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -40,9 +39,10 @@ def transfer(
     The learning rate goes as (1 - momentum) x batch size (AdamW: as the root of the batch size), the weight decay so
     that it forgets in the same share of the run. --write keeps the result as a file, as `best` does.
     """
+    from hpsearch.cli.plan import with_coordinates
+
     _check(batch_size, epochs, momentum, images)
-    study = open_study(results, name)
-    study = replace(study, space=_resolved(study))
+    study = with_coordinates(open_study(results, name))
     setting = _setting(study, trial)
     moved = transferred(study.space, setting.config, Target(batch_size, momentum, epochs, images))
     config = moved_config(study.space, setting.config, moved)
@@ -83,19 +83,6 @@ def _check(batch_size: int | None, epochs: int | None, momentum: float | None, i
     if all(value is None for value in (*whole.values(), momentum)):
         allowed = f"{listed([*whole])}, --momentum: at least one"
         raise StudyError(Problem("there is nothing to move to", allowed=allowed))
-
-
-def _resolved(study: Study) -> Space:
-    """Return the space, asking the training function what older studies do not say of their runs."""
-    space = study.space
-    if space.coordinates.optimizer is not None:
-        return space
-    from hpsearch.cli.plan import plan_again
-
-    asked = space
-    if space.train.function == BUILT_IN:  # which knows how many images a data set has, wherever these lie by now
-        asked = space.with_settings({key: value for key, value in space.train.settings.items() if key != "data_path"})
-    return space.with_coordinates(plan_again(study.record, asked).space.coordinates)
 
 
 def _setting(study: Study, trial: str | None) -> Setting:

@@ -57,15 +57,14 @@ class Search:
         self._sinks = tuple(sinks)
         results = {trial.number: trial for trial in history}
         self._ended = [*results.values()]
-        self._known = [trial for trial in self._ended if trial.status is not Status.FAILED]
         self._again = [trial for trial in pending if trial.number not in results]
         self._running: dict[int, _Running] = {}
         self._epochs = epochs
-        completed = [trial.epochs for trial in self._known if trial.status is Status.COMPLETED]
+        completed = [trial.epochs for trial in self._ended if trial.status is Status.COMPLETED]
         self._longest = max(completed, default=None)
         self._next_number = 1 + max([*results, *(trial.number for trial in self._again)], default=-1)
         self._first_causes: list[str] | None = []
-        self.target_reached = any(self._reaches_target(trial) for trial in self._known)
+        self.target_reached = any(self._reaches_target(trial) for trial in self._ended)
         self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._told())
 
     @property
@@ -148,8 +147,7 @@ class Search:
         )
         del self._running[trial.number]
         if trial.status is not Status.FAILED:
-            self._known.append(trial)
-            trial = self._known[-1] = replace(trial, prior_grade=self._sampler.grade(self._known))
+            trial = replace(trial, prior_grade=self._sampler.grade([*self._ended, trial]))
         self._ended.append(trial)
         if trial.status is Status.COMPLETED:
             self._longest = max(self._longest or 0, trial.epochs)
@@ -184,5 +182,6 @@ class Search:
         loss = self.space.objective.loss
         return [
             (trial.number, self._length(trial), [(e, loss(value)) for e, value in trial.curve if math.isfinite(value)])
-            for trial in self._known
+            for trial in self._ended
+            if trial.status is not Status.FAILED
         ]

@@ -62,7 +62,7 @@ class InformedSampler(Sampler):
         enough = sum(math.isfinite(loss) for loss in values.values()) >= RESULTS
         modelled = iter(()) if surrogate is None or not enough else self._by_model(surrogate, number)
         new = (config for config in chain(modelled, self._draws(number)) if key(config) not in taken)
-        return next(new, next(self._draws(number)))
+        return next(chain(new, self._draws(number)))
 
     def grade(self, history: Sequence[FinishedTrial]) -> float | None:
         """Return the grade of the prior, by the process that proposes."""

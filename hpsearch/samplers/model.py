@@ -20,7 +20,7 @@ class Model:
 
     Completed trials count with their objective, diverged ones with the worst there is. A stopped one counts as what
     became of the completed trial that was nearest to it at the epoch at which it was stopped; where none got there, it
-    is left out.
+    is left out. A failed one says nothing.
     """
 
     def __init__(self, space: Space) -> None:
@@ -33,7 +33,8 @@ class Model:
 
         Trials that are ``pending`` count with what is expected of them, so that they are not proposed again.
         """
-        trials = sorted(history, key=lambda trial: trial.number)
+        results = (trial for trial in history if trial.status is not Status.FAILED)
+        trials = sorted(results, key=lambda trial: trial.number)
         told = tuple((trial.number, trial.config, trial.status, trial.objective) for trial in trials)
         if told != self._last[0]:
             self._last = (told, self._fitted(trials))
@@ -61,8 +62,6 @@ class Model:
     def _loss(self, trial: FinishedTrial, completed: Sequence[FinishedTrial]) -> float | None:
         """Return what a trial counts as: infinite for the worst there is, None where it says nothing."""
         match trial.status:
-            case Status.FAILED:
-                return None
             case Status.STOPPED:
                 final = _end_of_the_nearest(trial, completed)
                 return None if final is None else self._objective.loss(final)

@@ -8,7 +8,7 @@ import yaml
 import hpsearch
 from hpsearch.errors import Problem, SpaceError, listed, nearest
 from hpsearch.space.belief_checks import misplaced
-from hpsearch.space.coordinate_spec import CoordinateSpec
+from hpsearch.space.coordinate_spec import ROLES
 from hpsearch.space.prior_spec import Learnt
 from hpsearch.space.spec import Space
 from hpsearch.typed_yaml import load, parse
@@ -17,9 +17,6 @@ SHIPPED = Path(hpsearch.__file__).parent / "priors"
 """The learnt priors that come with the package."""
 
 FILE_WIDTH = 118
-
-_COMMON = CoordinateSpec()
-_ROLES = ("lr", "weight_decay", "batch_size", "momentum")
 
 
 def shipped_priors() -> list[str]:
@@ -51,7 +48,7 @@ def for_space(learnt: Learnt, space: Space) -> Learnt:
 
     Raises SpaceError where it says nothing about any of them, or has values that they cannot have.
     """
-    names = {getattr(_COMMON, role): getattr(space.coordinates, role) for role in _ROLES}
+    names: dict[str, str] = {role: getattr(space.coordinates, role) for role in ROLES}
     problems = {
         problem: {names.get(key, key): belief for key, belief in beliefs.items()}
         for problem, beliefs in learnt.problems.items()

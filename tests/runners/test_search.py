@@ -141,7 +141,7 @@ def test_failures_after_a_result_or_at_different_places_end_nothing():
 
 
 class Grading(CountingSampler):
-    """Grades the prior by the number of results, and keeps which those were."""
+    """Grades the prior by the number of trials, and keeps which those were."""
 
     def __init__(self):
         super().__init__()
@@ -158,10 +158,10 @@ def test_a_trial_that_gave_a_result_carries_the_grade_of_the_prior_so_far():
     for number in range(4):
         made.next()
         made.take(number, failure() if number == 1 else end())
-    assert [record.trials[n].prior_grade for n in range(4)] == [1.0, None, 2.0, 3.0]
-    assert sampler.graded == [[0], [0, 2], [0, 2, 3]]
+    assert [record.trials[n].prior_grade for n in range(4)] == [1.0, None, 3.0, 4.0]
+    assert sampler.graded == [[0], [0, 1, 2], [0, 1, 2, 3]]
     history, _, _ = (made.next(), sampler.seen[-1])[1]
-    assert [trial.prior_grade for trial in history] == [1.0, None, 2.0, 3.0]
+    assert [trial.prior_grade for trial in history] == [1.0, None, 3.0, 4.0]
 
 
 def test_failures_of_an_earlier_session_reach_the_sampler_and_not_the_grade():
