@@ -22,18 +22,56 @@ class Status(StrEnum):
     """It crashed: not a result, never told to the sampler."""
 
 
+class Origin(StrEnum):
+    """Why a trial was proposed."""
+
+    NEW = "new"
+    """By the sampler."""
+    PROMOTION = "promotion"
+    """Its setting was among the best of shorter runs."""
+    REPEAT = "repeat"
+    """To tell the best settings apart from noise."""
+
+
+Key = tuple[tuple[str, object], ...]
+"""What tells settings apart: floats count to nine digits, because steps of sqrt 2 do not add up to 2 exactly."""
+
+
+def key(config: Config) -> Key:
+    """Return what tells ``config`` from others."""
+    return tuple((name, f"{value:.9g}" if isinstance(value, float) else value) for name, value in config.items())
+
+
 @dataclass(frozen=True)
 class PendingTrial:
-    """A trial that was proposed and has not finished."""
+    """A trial that was proposed and has not finished.
+
+    ``schedule`` is the length in epochs of the complete schedule that it trains, where that is shorter than a full run
+    (``fidelity:``); None is the full length. ``repeat`` counts the trials before it with this setting and schedule.
+    """
 
     number: int
     config: Config
     seed: int
+    schedule: int | None = field(default=None, kw_only=True)
+    origin: Origin = field(default=Origin.NEW, kw_only=True)
+    repeat: int = field(default=0, kw_only=True)
 
     @property
     def trial_id(self) -> str:
         """The number as fixed-width text, the key that joins the tables of a study."""
         return f"{self.number:05d}"
+
+    @property
+    def key(self) -> Key:
+        """What tells its setting from others."""
+        return key(self.config)
+
+    def unfinished(self) -> "PendingTrial":
+        """Return the trial as it was before it ran."""
+        return PendingTrial(
+            self.number, self.config, self.seed, schedule=self.schedule, origin=self.origin, repeat=self.repeat
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +114,12 @@ class FinishedTrial(PendingTrial):
 
     @property
     def final(self) -> float | None:
-        """The objective at the end of a whole run: None for a trial that did not complete."""
+        """The objective at the end of a full run: None for a trial that did not complete, or was a shorter one."""
+        return self.end if self.schedule is None else None
+
+    @property
+    def end(self) -> float | None:
+        """The objective at the end of its own schedule, full or shorter: None for a trial that did not complete."""
         return self.objective if self.status is Status.COMPLETED else None
 
 

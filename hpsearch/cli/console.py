@@ -13,12 +13,13 @@ from rich.table import Column, Table
 from hpsearch.contract import Value
 from hpsearch.errors import InputError
 from hpsearch.space.factorial import described
-from hpsearch.trial import PendingTrial
+from hpsearch.trial import Origin, PendingTrial
 
 if TYPE_CHECKING:
     from hpsearch.cli.plan import Plan
     from hpsearch.runners.engine import Engine
     from hpsearch.runners.search import Search
+    from hpsearch.space.spec import Fidelity, Space
 
 WIDE = 200
 """Columns where the output is no terminal: a table in a file must not be cut to 80."""
@@ -71,6 +72,12 @@ def settings(config: Mapping[str, Value]) -> str:
     return "  ".join(f"{name}={value(setting)}" for name, setting in config.items())
 
 
+def kind(trial: PendingTrial) -> list[str]:
+    """What is special about a trial: a setting that ran before."""
+    again = [f"(repeat {trial.repeat})"] if trial.repeat else []
+    return again + (["(promoted)"] if trial.origin is Origin.PROMOTION else [])
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
@@ -105,7 +112,7 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
     hours = f" or {space.budget.hours:g} h" if space.budget.hours else ""
     rule, grace = space.stopping.rule, space.stopping.grace
     stopping = "" if rule == "none" else f", {rule} stopping from {grace:.0%} of the schedule on"
-    budget = f"{counted(space.budget.trials, 'trial')}{hours}"
+    budget = f"{counted(space.budget.trials, 'trial')}{hours}{_repeats(space)}"
     searched = ", ".join(space.searched) or "nothing"
     objective = f"{space.objective.metric} ({space.objective.mode})"
     design = {"design": described(space)} if space.sampler.name == "factorial" else {}
@@ -115,9 +122,27 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
         "function": plan.space.train.function,
         **plan.description.get("facts", {}),
         "search": f"{space.sampler.name} over {searched} for {objective}; {budget}{stopping}",
+        **({"fidelity": _fidelity(space.fidelity)} if space.fidelity else {}),
         **({"prior": prior} if prior else {}),
         **design,
     }
+
+
+def _repeats(space: "Space") -> str:
+    match space.budget.repeats:
+        case 0:
+            return ""
+        case "auto":
+            return ", a third of them to run the best settings again"
+        case number:
+            return f", {number} of them to run the best settings again"
+
+
+def _fidelity(fidelity: "Fidelity") -> str:
+    kept = "tau held" if fidelity.keep == "tau" else "weight decay held"
+    *shorter, full = map(str, fidelity.epochs)
+    first = f"complete runs of {', '.join(shorter)} epochs, the better settings then of" if shorter else "runs of"
+    return f"{first} {full} epochs, {kept}"
 
 
 def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[PendingTrial]) -> None:

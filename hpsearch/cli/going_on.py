@@ -22,22 +22,26 @@ class Left:
     nothing: str | None = None
 
 
-def left(store: StudyWriter, more: int, hours: float | None, retry_failed: bool) -> Left:
+def left(
+    store: StudyWriter, more: int, hours: float | None, retry_failed: bool, repeats: int | str | None = None
+) -> Left:
     """Find out what is left of an open study when ``more`` trials are added and ``hours`` are given.
 
-    Without ``hours``, more trials get the hours of the space anew; going on gets what the last session left of its own.
+    ``repeats`` takes the place of the budget's. Without ``hours``, more trials get the hours of the space anew; going
+    on gets what the last session left of its own.
     """
     space = Space.restore(store.record["space"])
     again = tuple(trial.number for trial in store.history if retry_failed and trial.status is Status.FAILED)
-    space = with_trials(space, _trials(store, space, more))
+    space = with_trials(space, _trials(store, space, more), repeats)
     if hours is None:
         hours = space.budget.hours if more else _hours_left(store, space)
     return Left(space, hours, again, None if again or store.pending else _why_nothing(store, space, hours))
 
 
-def with_trials(space: Space, trials: int) -> Space:
-    """Return the space with another number of trials."""
-    return space.model_copy(update={"budget": space.budget.model_copy(update={"trials": trials})})
+def with_trials(space: Space, trials: int, repeats: int | str | None = None) -> Space:
+    """Return the space with another number of trials, and of repeats. Raises SpaceError where that is no budget."""
+    changes = {"trials": trials} if repeats is None else {"trials": trials, "repeats": repeats}
+    return Space.restore({**space.dump(), "budget": {**space.budget.model_dump(), **changes}})
 
 
 def _trials(store: StudyWriter, space: Space, more: int) -> int:

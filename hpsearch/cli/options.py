@@ -22,6 +22,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Fix a parameter or a recipe value by key path; repeatable."),
 ]
+Repeats = Annotated[
+    str | None,
+    typer.Option("--repeats", metavar="N|auto", help="How many of all trials run the best settings again."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the study, instead of the space's.")]
 
 Address = Annotated[

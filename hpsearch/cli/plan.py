@@ -121,16 +121,23 @@ def overrides(
     recipe: str | None = None,
     set_: list[str] | None = None,
     seed: int | None = None,
+    repeats: str | None = None,
 ) -> Overrides:
     """Gather the options of the command line that change a space."""
     return Overrides(
         trials=trials,
         hours=hours,
+        repeats=repeats_of(repeats),
         data_path=None if data is None else str(data.expanduser().resolve()),
         recipe=recipe if recipe is None or not Path(recipe).is_file() else str(Path(recipe).absolute()),
         seed=seed,
         constants=parse_set(set_ or []),
     )
+
+
+def repeats_of(text: str | None) -> int | str | None:
+    """Return the value of --repeats: a number, or a word that the space judges."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:

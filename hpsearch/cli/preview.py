@@ -125,6 +125,8 @@ def timing(probe: Probe, plan: Plan) -> dict[str, str]:
 
 def _epochs(plan: Plan) -> int | None:
     """Return the length of the longest trial that the space allows, None where nobody says."""
+    if plan.space.full_epochs is not None:
+        return plan.space.full_epochs
     own = plan.space.parameters.get(EPOCHS)
     lengths = [value for value in ends(own) if isinstance(value, int)] if own is not None else []
     return max(lengths, default=plan.description.get("epochs"))

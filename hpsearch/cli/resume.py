@@ -28,13 +28,14 @@ def extend(
     name: options.Name,
     trials: Annotated[int, typer.Option("--trials", min=1, help="How many more trials.")],
     hours: Hours = None,
+    repeats: options.Repeats = None,
     address: options.Address = None,
     results: options.Results = RESULTS,
     max_concurrent: options.MaxConcurrent = None,
     inline: options.Inline = False,
 ) -> None:
-    """Add trials to a study, finished or not."""
-    _go_on(name, trials, hours, False, address, results, max_concurrent, inline)
+    """Add trials to a study, finished or not: new settings, or (--repeats) the best ones again."""
+    _go_on(name, trials, hours, False, address, results, max_concurrent, inline, repeats)
 
 
 def _go_on(
@@ -46,14 +47,15 @@ def _go_on(
     results: Path,
     max_concurrent: int | None,
     inline: bool,
+    repeats: str | None = None,
 ) -> None:
     """Open the study, add ``more`` to its trials, and let a session run what is not done."""
     from hpsearch.cli import console, going_on, session
-    from hpsearch.cli.plan import plan_again
+    from hpsearch.cli.plan import plan_again, repeats_of
     from hpsearch.store.writer import StudyWriter
 
     with StudyWriter.open(results, name) as store:
-        left = going_on.left(store, more, hours, retry_failed)
+        left = going_on.left(store, more, hours, retry_failed, repeats_of(repeats))
         if left.nothing is not None:
             console.say(left.nothing)
             return

@@ -13,6 +13,7 @@ def run(
     name: Annotated[str | None, typer.Option("--name", help="Name of the study; else that of the space file.")] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="Trials, instead of the file's.")] = None,
     hours: Annotated[float | None, typer.Option("--hours", min=0.0001, help="Hours until no new trial starts.")] = None,
+    repeats: options.Repeats = None,
     data: options.Data = None,
     recipe: options.Recipe = None,
     set_: options.Set = None,
@@ -27,6 +28,7 @@ def run(
     from hpsearch.cli import session
     from hpsearch.store.names import default_name
 
-    plan, file = planning.plan_file(space, planning.overrides(trials, hours, data, recipe, set_, seed), results)
+    changes = planning.overrides(trials, hours, data, recipe, set_, seed, repeats)
+    plan, file = planning.plan_file(space, changes, results)
     study = name or default_name(results, file.stem)
     session.new_study(plan, file, results, study, inline, address, max_concurrent)

@@ -99,7 +99,7 @@ class Lines:
         epochs = console.counted(trial.epochs, "epoch")
         parts = [f"[{progress.ended}/{progress.budget.trials}]", f"trial {trial.trial_id}", f"{trial.status:<9}"]
         parts += [result(trial, progress.objective), f"{epochs} {console.duration(trial.train_seconds)}"]
-        parts += [console.settings(trial.config)]
+        parts += [console.settings(trial.config), *console.kind(trial)]
         if trial.prior_grade is not None:
             parts.append(f"prior {trial.prior_grade:+.1f}")
         if progress.best is trial:
@@ -166,11 +166,13 @@ class LiveTable:
         return f"{progress.ended} of {progress.budget.trials} trials   {spent}{time_left}\n{counts}"
 
     def _row(self, trial: PendingTrial, report: EpochReport | None) -> list[str]:
-        length = trial.config.get(EPOCHS, self._epochs)
+        own = trial.schedule or self._progress.space.full_epochs
+        length = own or trial.config.get(EPOCHS, self._epochs)
         of = f"/{length}" if length else ""
         epoch = f"{report.epoch if report else 0}{of}"
         value = report.metrics.get(self._progress.objective.metric) if report else None
-        return [trial.trial_id, epoch, "" if value is None else console.number(value), console.settings(trial.config)]
+        settings = "  ".join([console.settings(trial.config), *console.kind(trial)])
+        return [trial.trial_id, epoch, "" if value is None else console.number(value), settings]
 
 
 def result(trial: FinishedTrial, objective: Objective) -> str:

@@ -27,6 +27,17 @@ class Budget:
             return None
         return max(0.0, self.hours * 3600 - (self.clock() - self.started))
 
+    def projected(self, first: int, number: int) -> int:
+        """Return how many trials the study will have, where this session began with ``first`` and is at ``number``.
+
+        Where the hours come to an end before the trials do, by the pace so far.
+        """
+        left = self.seconds_left()
+        if left is None or self.hours is None:
+            return self.trials
+        spent = 1 - left / (self.hours * 3600)
+        return min(self.trials, first + round((number - first) / spent)) if spent > 0 else self.trials
+
     @property
     def out_of_time(self) -> bool:
         """Whether the hours are over; running trials still finish."""

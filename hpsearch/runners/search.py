@@ -13,10 +13,10 @@ from hpsearch.contract import EPOCHS
 from hpsearch.runners import stopping
 from hpsearch.runners.budget import Budget
 from hpsearch.runners.drive import Outcome, Step, ended, now
+from hpsearch.samplers.proposer import Proposer
 from hpsearch.samplers.protocol import Sampler
-from hpsearch.seeds import derived_seed
 from hpsearch.space.spec import Space
-from hpsearch.trial import EpochReport, FinishedTrial, PendingTrial, Sink, Status
+from hpsearch.trial import EpochReport, FinishedTrial, Origin, PendingTrial, Sink, Status
 
 IDENTICAL_FAILURES = 3
 """So many failures at one place, before anything else has ended, mean that the training function is broken."""
@@ -53,7 +53,7 @@ class Search:
         self.space = space
         self.budget = budget
         self.error: str | None = None
-        self._sampler = sampler
+        self._proposer = Proposer(space, sampler)
         self._sinks = tuple(sinks)
         results = {trial.number: trial for trial in history}
         self._ended = [*results.values()]
@@ -63,6 +63,7 @@ class Search:
         completed = [trial.epochs for trial in self._ended if trial.status is Status.COMPLETED]
         self._longest = max(completed, default=None)
         self._next_number = 1 + max([*results, *(trial.number for trial in self._again)], default=-1)
+        self._first_number = self._next_number
         self._first_causes: list[str] | None = []
         self.target_reached = any(self._reaches_target(trial) for trial in self._ended)
         self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._told())
@@ -112,8 +113,8 @@ class Search:
 
     def _propose(self) -> PendingTrial:
         number, self._next_number = self._next_number, self._next_number + 1
-        config = self._sampler.suggest(self._ended, [*self.running, *self._again], number)
-        return PendingTrial(number, config, derived_seed(self.space.seed, "trial", number))
+        trials = self.budget.projected(self._first_number, number)
+        return self._proposer.propose(self._ended, [*self.running, *self._again], number, trials)
 
     def _take_report(self, run: _Running, report: EpochReport) -> bool:
         run.reports.append(report)
@@ -124,7 +125,8 @@ class Search:
         if report.diverged or not math.isfinite(value):
             return False
         loss = self.space.objective.loss(value)
-        return self._rule.stops(run.trial.number, report.epoch, loss, self._length(run.trial))
+        stops = self._rule.stops(run.trial.number, report.epoch, loss, self._length(run.trial))
+        return stops and run.trial.origin is not Origin.REPEAT  # what a repeat is for is its end
 
     def _finish(self, run: _Running, outcome: Outcome) -> None:
         metric = self.space.objective.metric
@@ -134,6 +136,9 @@ class Search:
             number=run.trial.number,
             config=run.trial.config,
             seed=run.trial.seed,
+            schedule=run.trial.schedule,
+            origin=run.trial.origin,
+            repeat=run.trial.repeat,
             status=outcome.status,
             objective=finite[-1] if finite else None,
             curve=curve,
@@ -147,7 +152,7 @@ class Search:
         )
         del self._running[trial.number]
         if trial.status is not Status.FAILED:
-            trial = replace(trial, prior_grade=self._sampler.grade([*self._ended, trial]))
+            trial = replace(trial, prior_grade=self._proposer.grade([*self._ended, trial]))
         self._ended.append(trial)
         if trial.status is Status.COMPLETED:
             self._longest = max(self._longest or 0, trial.epochs)
@@ -172,7 +177,7 @@ class Search:
 
     def _length(self, trial: PendingTrial) -> int | None:
         """Return the epochs of the trial's schedule: its own parameter, what the function said, the longest so far."""
-        own = trial.config.get(EPOCHS)
+        own = trial.schedule or trial.config.get(EPOCHS) or self.space.full_epochs
         if isinstance(own, int):
             return own
         return self._epochs if self._epochs is not None else self._longest

@@ -49,7 +49,8 @@ class Work:
         return functions
 
     def start(self, functions: Functions, pending: PendingTrial, shared: Arrays, epochs: int | None = None) -> Drive:
-        """Start a trial in this process, of ``epochs`` epochs where that is given."""
+        """Start a trial in this process, of ``epochs`` epochs where that is given instead of its own length."""
+        epochs = epochs or pending.schedule or self.space.full_epochs
         workdir = self.workdirs / pending.trial_id
         workdir.mkdir(parents=True, exist_ok=True)
         checkpoint = workdir / CHECKPOINT

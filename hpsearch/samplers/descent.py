@@ -16,21 +16,13 @@ from statistics import fmean
 from hpsearch.contract import Config
 from hpsearch.samplers.steps import Point, directions, moved
 from hpsearch.space.spec import Objective, Space
-from hpsearch.trial import FinishedTrial
+from hpsearch.trial import FinishedTrial, Key, key
 
 FINEST = 2**-6
 """The smallest step, as a share of a doubling: about 1%."""
 
-Key = tuple[tuple[str, object], ...]
-"""What tells settings apart: floats count to nine digits, because steps of sqrt 2 do not add up to 2 exactly."""
-
 Move = tuple[str, int]
 """Name of a parameter and direction of its step."""
-
-
-def key(config: Config) -> Key:
-    """Return what tells ``config`` from others."""
-    return tuple((name, f"{value:.9g}" if isinstance(value, float) else value) for name, value in config.items())
 
 
 def losses(history: Iterable[FinishedTrial], objective: Objective) -> dict[Key, float]:

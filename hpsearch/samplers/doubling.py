@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 
 from hpsearch.contract import Config
-from hpsearch.samplers.descent import Key, key, losses, moves
+from hpsearch.samplers.descent import losses, moves
 from hpsearch.samplers.protocol import Sampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.spec import Space
-from hpsearch.trial import FinishedTrial, PendingTrial
+from hpsearch.trial import FinishedTrial, Key, PendingTrial, key
 
 DRAWS = 64
 """Random draws among which one that has not run is looked for, when the search has come to its end."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch.contract import Config
 from hpsearch.samplers.acquisition import candidates, log_expected_improvement, refined
-from hpsearch.samplers.descent import Key, descend, key, losses, moves
+from hpsearch.samplers.descent import descend, losses, moves
 from hpsearch.samplers.grade import Grade
 from hpsearch.samplers.model import Model
 from hpsearch.samplers.protocol import Sampler
@@ -17,7 +17,7 @@ from hpsearch.seeds import stream
 from hpsearch.space.axes import Floats
 from hpsearch.space.beliefs import prior_of, settings_of
 from hpsearch.space.spec import Space
-from hpsearch.trial import FinishedTrial, PendingTrial
+from hpsearch.trial import FinishedTrial, Key, PendingTrial, key
 
 BETA = 3.0
 """Strength of the prior, which counts as prior^(BETA / n) after n results."""

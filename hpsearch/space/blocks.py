@@ -1,9 +1,11 @@
 """The blocks of a space file beside its parameters: what is trained and measured, how, and for how long."""
 
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
+from hpsearch.space.values import as_tuple
 from hpsearch.typed_yaml import Typed, wrong
 
 
@@ -94,11 +96,46 @@ class Stopping(Typed):
     grace: float = Field(default=0.5, gt=0, le=1)
 
 
+class Fidelity(Typed):
+    """Complete shorter runs before full ones: each anneals its own learning rate, the better ones are run longer."""
+
+    epochs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    """Lengths of the schedules, increasing; the last is that of a full run."""
+    keep: Literal["tau", "weight_decay"] = "tau"
+    """What a setting means in a shorter run: the decay forgets in the same share of it, or the weight decay stays."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(one >= next_one for one, next_one in pairwise(self.epochs)):
+            increasing = sorted(set(self.epochs))
+            raise wrong("the lengths must increase", "epochs", got=list(self.epochs), hint=f"epochs: {increasing}")
+        return self
+
+    @property
+    def full(self) -> int:
+        """The epochs of a full run."""
+        return self.epochs[-1]
+
+    @property
+    def shorter(self) -> tuple[int, ...]:
+        """The lengths below that."""
+        return self.epochs[:-1]
+
+
 class Budget(Typed):
     """When no more trials are started: whichever comes first."""
 
     trials: int = Field(ge=1)
     hours: FiniteFloat | None = Field(default=None, gt=0)
+    repeats: Literal["auto"] | Annotated[int, Field(ge=0)] = 0
+    """How many of the trials run a setting again, to tell the best settings apart; auto is a third of them."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.repeats != "auto" and self.repeats >= self.trials:
+            what = "there is nothing to repeat where every trial is a repeat"
+            raise wrong(what, "repeats", got=self.repeats, allowed=f"auto, or below the {self.trials} trials")
+        return self
 
 
 class Resources(Typed):

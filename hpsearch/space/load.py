@@ -9,6 +9,7 @@ import hpsearch
 from hpsearch.contract import Description, Value
 from hpsearch.errors import Problem, SpaceError, listed, nearest
 from hpsearch.space.coordinate_checks import coordinate_problems
+from hpsearch.space.fidelity_checks import fidelity_problems
 from hpsearch.space.parameters import Integer, Real
 from hpsearch.space.spec import NAME, Space
 from hpsearch.typed_yaml import Document, KeyPath, parse
@@ -33,6 +34,7 @@ class Overrides:
 
     trials: int | None = None
     hours: float | None = None
+    repeats: int | str | None = None
     data_path: str | None = None
     recipe: str | None = None
     seed: int | None = None
@@ -103,7 +105,10 @@ def check(loaded: LoadedSpace, description: Description) -> None:
     """
     space, document = loaded.space, loaded.document
     names, metrics = description.get("parameters"), description.get("metrics")
-    problems = [*coordinate_problems(space, document, names)]
+    problems = [
+        *coordinate_problems(space, document, names),
+        *fidelity_problems(space, document, description),
+    ]
     for parameter in space.parameters:
         if names is not None and parameter not in (*names, space.coordinates.rate, space.coordinates.tau):
             what = f"the training function has no parameter '{parameter}'"
@@ -123,7 +128,7 @@ def _names(folder: Path) -> list[str]:
 def _override(space: Space, overrides: Overrides) -> Space:
     data = space.dump()
     changes: dict[str, dict[str, Any]] = {
-        "budget": {"trials": overrides.trials, "hours": overrides.hours},
+        "budget": {"trials": overrides.trials, "hours": overrides.hours, "repeats": overrides.repeats},
         "train": {"data_path": overrides.data_path, "recipe": overrides.recipe},
     }
     for block, values in changes.items():

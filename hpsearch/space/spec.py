@@ -6,10 +6,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hpsearch.contract import Config, Value
+from hpsearch.contract import EPOCHS, Config, Value
 from hpsearch.errors import SpaceError, listed, nearest
 from hpsearch.space.belief_checks import check_normal
-from hpsearch.space.blocks import Budget, Objective, Resources, SamplerSpec, Stopping, Train
+from hpsearch.space.blocks import Budget, Fidelity, Objective, Resources, SamplerSpec, Stopping, Train
 from hpsearch.space.conditions import dependency_order, exists
 from hpsearch.space.coordinate_spec import CoordinateSpec
 from hpsearch.space.factorial import factors
@@ -19,7 +19,7 @@ from hpsearch.space.prior_spec import PriorSpec, as_prior
 from hpsearch.space.values import FiniteValue, as_tuple
 from hpsearch.typed_yaml import Document, Typed, parse, wrong
 
-__all__ = ["NAME", "Budget", "Objective", "Resources", "SamplerSpec", "Space", "Stopping", "Train"]
+__all__ = ["NAME", "Budget", "Fidelity", "Objective", "Resources", "SamplerSpec", "Space", "Stopping", "Train"]
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 """A parameter: an identifier, or a key path such as ``augment.cutout``."""
@@ -36,6 +36,7 @@ class Space(Typed):
     prior: Annotated[PriorSpec | None, BeforeValidator(as_prior)] = None
     sampler: SamplerSpec = SamplerSpec()
     stopping: Stopping = Stopping()
+    fidelity: Fidelity | None = None
     budget: Budget
     start_with: Annotated[tuple[dict[str, FiniteValue], ...], BeforeValidator(as_tuple)] = ()
     """Settings that are evaluated first; the sampler fills in what an entry leaves out."""
@@ -59,11 +60,24 @@ class Space(Typed):
             raise wrong(f"the sampler {self.sampler.name} makes no use of a prior", "prior", hint=hint)
         if self.prior is not None and self.prior.normal is not None:
             check_normal(self.prior.normal, self.parameters, self.coordinates)
+        self._check_fidelity()
         if self.sampler.name == "grid":
             combinations(self.parameters)
         if self.sampler.name == "factorial":
             factors(self.parameters, self.sampler.design_runs)
         return self
+
+    def _check_fidelity(self) -> None:
+        if self.fidelity is None:
+            return
+        if EPOCHS in self.parameters:
+            what = "a parameter 'epochs' sets the length of a run as well"
+            raise wrong(what, "fidelity", hint="leave out one of them")
+        if self.stopping.rule != "none":
+            what = "a run that is stopped early has not come down its schedule, which fidelity is there to avoid"
+            raise wrong(what, "fidelity", got=f"stopping: {{rule: {self.stopping.rule}}}", hint="leave out one of them")
+        if self.fidelity.shorter and self.sampler.name == "factorial":
+            raise wrong("the runs of a design are all of one length", "fidelity", "epochs", hint="name one length")
 
     def _check_condition(self, name: str, other: str, values: tuple[Value, ...]) -> None:
         path = ("parameters", name, "when", other)
@@ -92,6 +106,11 @@ class Space(Typed):
     def belief(self) -> PriorSpec:
         """The prior, or what holds where the file names none."""
         return self.prior or PriorSpec(name="heuristic" if self.sampler.takes_prior else "uniform")
+
+    @property
+    def full_epochs(self) -> int | None:
+        """The length of a full run, where the space says it."""
+        return None if self.fidelity is None else self.fidelity.full
 
     @property
     def searched(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 from hpsearch.contract import EPOCHS, Config
 from hpsearch.space.coordinate_spec import CoordinateSpec, Role
@@ -34,31 +34,47 @@ class Quantities:
 class Translation:
     """Reads the configurations of a space, where ``spec`` says what their names mean and what else is known of a run.
 
-    A role that a configuration does not have is taken from the reference.
+    A role that a configuration does not have is taken from the reference. ``keep`` is what stays when a run is shorter
+    than the full one: the time in which the decay forgets, as a share of the run, or the weight decay itself.
     """
 
     spec: CoordinateSpec
+    keep: Literal["tau", "weight_decay"] = "tau"
 
     @classmethod
     def of(cls, space: Space) -> Self:
         """Return the translation of the configurations of ``space``."""
-        return cls(space.coordinates)
+        spec, fidelity = space.coordinates, space.fidelity
+        if fidelity is None:
+            return cls(spec)
+        full = spec.epochs or fidelity.full  # where nobody says how long a run is otherwise
+        return cls(spec.model_copy(update={"epochs": full}), fidelity.keep)
 
     def for_function(self, config: Config, epochs: int | None = None) -> Config:
         """Return what the training function is given: learning rate and weight decay in the place of rate and tau.
 
-        ``epochs`` is the length of the run where that is not the function's own: tau is a share of it. A ``config`` of
-        a study that knows nothing of coordinates comes back as it is. Raises ValueError where the run is not known well
-        enough, which ``coordinate_problems`` finds before anything runs.
+        ``epochs`` is the length of the run where that is not the function's own: with ``keep`` tau, the weight decay is
+        larger in a shorter run by as much as it is shorter. A ``config`` of a study that knows nothing of coordinates
+        comes back as it is. Raises ValueError where the run is not known well enough, which ``coordinate_problems``
+        finds before anything runs.
         """
         spec = self.spec
+        if epochs is not None and spec.epochs is not None and self.keep == "tau":
+            config = self._shortened(config, spec.epochs / epochs)
         if spec.optimizer is None or not config.keys() & {spec.rate, spec.tau}:
             return config
-        found = self.quantities(config, epochs)
+        found = self.quantities(config, epochs if self.keep == "tau" else None)
         if found.lr is None or (spec.tau in config and found.weight_decay is None):
             raise ValueError("too little is known of the run for rate and tau")
         raw = {spec.rate: (spec.lr, found.lr), spec.tau: (spec.weight_decay, found.weight_decay or 0.0)}
         return dict(raw.get(name, (name, value)) for name, value in config.items())
+
+    def _shortened(self, config: Config, factor: float) -> Config:
+        """Return ``config`` with the weight decay of a run that is shorter by ``factor``, if it has that."""
+        decay = self._role("weight_decay", config)
+        if self.spec.tau in config or decay is None or factor == 1:
+            return config
+        return {**config, self.spec.weight_decay: decay * factor}
 
     def quantities(self, config: Config, epochs: int | None = None) -> Quantities:
         """Return what is known of a run with ``config``, of ``epochs`` epochs where that is given."""

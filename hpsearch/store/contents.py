@@ -13,7 +13,7 @@ from hpsearch.store.names import STUDY_FILE
 from hpsearch.store.parts import read_parts
 from hpsearch.store.rows import finished_trials
 from hpsearch.store.schema import VERSION, StudySchema, metrics_in
-from hpsearch.trial import FinishedTrial, PendingTrial
+from hpsearch.trial import FinishedTrial, Origin, PendingTrial
 
 PENDING_FILE = "pending.json"
 
@@ -67,15 +67,33 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def pending_data(trial: PendingTrial) -> dict[str, Any]:
     """Return the entry of pending.json for ``trial``."""
-    return {"number": trial.number, "config": dict(trial.config), "seed": trial.seed}
+    return {
+        "number": trial.number,
+        "config": dict(trial.config),
+        "seed": trial.seed,
+        "schedule": trial.schedule,
+        "origin": trial.origin.value,
+        "repeat": trial.repeat,
+    }
 
 
 def _read_pending(folder: Path) -> tuple[PendingTrial, ...]:
     file = folder / PENDING_FILE
     try:
-        return tuple(PendingTrial(entry["number"], entry["config"], entry["seed"]) for entry in read_json(file))
-    except (KeyError, TypeError):
+        return tuple(_pending(entry) for entry in read_json(file))
+    except (KeyError, TypeError, ValueError):
         raise StudyError(Problem("not a list of pending trials", file=file)) from None
+
+
+def _pending(entry: dict[str, Any]) -> PendingTrial:
+    return PendingTrial(
+        entry["number"],
+        entry["config"],
+        entry["seed"],
+        schedule=entry.get("schedule"),
+        origin=Origin(entry.get("origin", Origin.NEW)),
+        repeat=entry.get("repeat", 0),
+    )
 
 
 def _space(folder: Path, record: dict[str, Any]) -> Space:
@@ -93,5 +111,5 @@ def _check_columns(folder: Path, schema: pa.Schema, table: pa.Table) -> None:
 
 
 def _optional(schema: pa.Schema) -> set[str]:
-    """Return the columns that a table may lack: metrics come late, and what is derived follows from the parameters."""
-    return {field.name for field in schema if field.metadata.keys() & {b"metric", b"derived"}}
+    """Return the columns that a table may lack: metrics come late, what is derived follows from the parameters."""
+    return {field.name for field in schema if field.metadata.keys() & {b"metric", b"derived", b"optional"}}

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from hpsearch.contract import Config
 from hpsearch.store.schema import StudySchema
-from hpsearch.trial import EpochReport, FinishedTrial, Status
+from hpsearch.trial import EpochReport, FinishedTrial, Origin, Status
 
 Row = dict[str, Any]
 
@@ -19,6 +19,9 @@ def trial_row(schema: StudySchema, trial: FinishedTrial) -> Row:
     return {
         "trial_id": trial.trial_id,
         "number": trial.number,
+        "origin": trial.origin.value,
+        "repeat": trial.repeat,
+        **({} if schema.full is None else {"schedule": trial.schedule or schema.full}),
         "status": trial.status.value,
         **_config_cells(schema, trial.config),
         **schema.derived(trial.config),
@@ -78,6 +81,9 @@ def _trial(schema: StudySchema, row: Row, curve: Sequence[tuple[int, float]]) ->
         notes={key: row[key] for key in _NOTES if _known(row, key)},
         error=row["error"],
         prior_grade=row.get("prior_grade"),
+        schedule=None if row.get("schedule") == schema.full else row["schedule"],
+        origin=Origin(row.get("origin") or Origin.NEW),
+        repeat=row.get("repeat") or 0,
     )
 
 

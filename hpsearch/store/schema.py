@@ -45,6 +45,11 @@ _EFFORT = (
     ("stop_reason", pa.string(), "", "why it ended before its schedule did"),
     ("error", pa.string(), "", "what a failed trial raised"),
 )
+_ORIGIN = (
+    ("origin", pa.string(), "", "new (proposed by the sampler), promotion (of a shorter run) or repeat"),
+    ("repeat", pa.int64(), "", "trials before this one with the same setting and length, 0 for the first"),
+)
+_SCHEDULE = ("schedule", pa.int64(), "epochs", "length of the complete schedule that was trained")
 _QUANTITIES = {
     "lr": ("as in the space", "learning rate, at its peak"),
     "weight_decay": ("as in the space", "weight decay"),
@@ -66,7 +71,8 @@ _METRICS = {
 _GRADE = ("prior_grade", pa.float64(), "nat", "log Bayes factor of the prior against a uniform one, after this trial")
 _OBJECTIVE = "objective"
 _PREFIXES = ("config.", "metric.")
-_RESERVED = frozenset(column[0] for column in (*_IDENTITY, _STATUS, *_EPOCH, *_EFFORT, _GRADE)) | {_OBJECTIVE}
+_OWN = (*_IDENTITY, *_ORIGIN, _SCHEDULE, _STATUS, *_EPOCH, *_EFFORT, _GRADE)
+_RESERVED = frozenset(column[0] for column in _OWN) | {_OBJECTIVE}
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class StudySchema:
     translation: Translation | None = None
     graded: bool = False
     """Whether the search has a prior, which is graded after every trial."""
+    full: int | None = None
+    """Epochs of a full run where the search has shorter ones as well."""
 
     @classmethod
     def of(cls, study: str, space: Space) -> "StudySchema":
@@ -89,7 +97,7 @@ class StudySchema:
         )
         translation = Translation.of(space) if space.coordinates.optimizer else None
         objective, graded = f"{space.objective.metric} ({space.objective.mode})", space.belief.name != "uniform"
-        return cls(study, objective, columns, translation=translation, graded=graded)
+        return cls(study, objective, columns, translation=translation, graded=graded, full=space.full_epochs)
 
     def with_metrics(self, names: Iterable[str]) -> "StudySchema":
         """Return this schema with the metrics ``names`` added behind those it has; itself when there is nothing new."""
@@ -126,8 +134,11 @@ class StudySchema:
     def trials(self) -> pa.Schema:
         """One row per trial that ended."""
         settings = [*self._parameters(), *self._derived()]
+        schedule = () if self.full is None else (_SCHEDULE,)
         effort = (*_EFFORT[:2], _GRADE, *_EFFORT[2:]) if self.graded else _EFFORT
-        return self._schema([*_fields(*_IDENTITY, _STATUS), *settings, *self._measured(), *_fields(*effort)])
+        origin = [_field(*column, optional="older studies lack it") for column in _ORIGIN]
+        identity = [*_fields(*_IDENTITY), *origin, *_fields(*schedule, _STATUS)]
+        return self._schema([*identity, *settings, *self._measured(), *_fields(*effort)])
 
     @cached_property
     def epochs(self) -> pa.Schema:

@@ -93,7 +93,7 @@ class StudyWriter:
 
     def started(self, trial: PendingTrial) -> None:
         """Note ``trial`` as pending, durably, before it runs; a rerun forgets the reports of the run before."""
-        self._pending[trial.number] = PendingTrial(trial.number, trial.config, trial.seed)
+        self._pending[trial.number] = trial.unfinished()
         self._reports[trial.number] = []
         self._write_pending()
 
@@ -114,7 +114,7 @@ class StudyWriter:
     def forget(self, numbers: Iterable[int]) -> None:
         """Make finished trials pending again, to be rerun with the same configuration and seed; their rows go."""
         trials = [self._history[number] for number in numbers]
-        self._pending |= {trial.number: PendingTrial(trial.number, trial.config, trial.seed) for trial in trials}
+        self._pending |= {trial.number: trial.unfinished() for trial in trials}
         self._write_pending()
         self._tables.remove(trials)
         for trial in trials:

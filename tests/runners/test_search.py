@@ -164,7 +164,7 @@ def test_a_trial_that_gave_a_result_carries_the_grade_of_the_prior_so_far():
     assert [trial.prior_grade for trial in history] == [1.0, None, 3.0, 4.0]
 
 
-def test_failures_of_an_earlier_session_reach_the_sampler_and_not_the_grade():
+def test_failures_of_an_earlier_session_reach_the_sampler_and_its_grade():
     before, sampler = Record(), Grading()
     first = search(space(trials=2), before)
     for number, step in enumerate([end(), failure()]):
@@ -173,7 +173,7 @@ def test_failures_of_an_earlier_session_reach_the_sampler_and_not_the_grade():
     made = search(space(trials=3), sampler=sampler, history=before.trials.values())
     play(made, made.next().number, 1.0)
     assert [trial.number for trial in sampler.seen[0][0]] == [0, 1]
-    assert sampler.graded == [[0, 2]]
+    assert sampler.graded == [[0, 1, 2]]
 
 
 def test_a_lost_worker_fails_its_trial():

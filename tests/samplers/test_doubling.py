@@ -11,13 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.contract import Config, Value
-from hpsearch.samplers.descent import descend, key, losses
+from hpsearch.samplers.descent import descend, losses
 from hpsearch.samplers.doubling import DoublingSampler
 from hpsearch.samplers.steps import directions, moved, stepped
 from hpsearch.space.coordinates import Raw, Run, to_coordinates
 from hpsearch.space.parameters import Integer, Parameter, Real
 from hpsearch.space.spec import Space
-from hpsearch.trial import FinishedTrial, PendingTrial, Status
+from hpsearch.trial import FinishedTrial, PendingTrial, Status, key
 from tests.samplers.trials import finished, pending
 from tests.space.examples import CONDITIONAL, make_space, parameters, units
 

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.contract import Config
-from hpsearch.samplers.descent import key
 from hpsearch.samplers.informed import OPENING, InformedSampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.beliefs import settings_of
 from hpsearch.space.parameters import Parameter
 from hpsearch.space.spec import Space
-from hpsearch.trial import FinishedTrial, PendingTrial, Status
+from hpsearch.trial import FinishedTrial, PendingTrial, Status, key
 from tests.samplers.trials import finished, pending
 from tests.space.examples import CONDITIONAL, LR, make_space, parameters
 

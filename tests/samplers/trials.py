@@ -1,6 +1,7 @@
 """Histories for the sampler tests."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hpsearch.contract import Config
 from hpsearch.trial import FinishedTrial, PendingTrial, Status
@@ -18,6 +19,7 @@ def finished(
     objective: float | None,
     status: Status = Status.COMPLETED,
     curve: tuple[tuple[int, float], ...] | None = None,
+    **keys: Any,
 ) -> FinishedTrial:
     """A trial of three epochs whose objective came down to ``objective``."""
     if curve is None:
@@ -25,4 +27,5 @@ def finished(
     return FinishedTrial(
         number, config, number, status=status, objective=objective, curve=curve, metrics={}, epochs=len(curve),
         train_seconds=1.0, started_at=START, finished_at=START, error="crash" if status is Status.FAILED else None,
+        **keys,
     )  # fmt: skip

@@ -55,10 +55,8 @@ def test_an_unknown_space_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         find("wdlr.yaml")
     (problem,) = caught.value.problems
-    assert (
-        problem.allowed
-        == "a path, or architecture.yaml, mine.yaml, proxy_grid.yaml, quickstart.yaml, wd_lr.yaml, wd_lr_cpu.yaml"
-    )
+    names = ["architecture", "fidelity_cpu", "mine", "proxy_grid", "quickstart", "wd_lr", "wd_lr_cpu"]
+    assert problem.allowed == f"a path, or {', '.join(f'{name}.yaml' for name in names)}"
     assert problem.hint == "did you mean 'wd_lr'?"
 
 
@@ -155,8 +153,17 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 
 def test_the_shipped_spaces_are_valid() -> None:
-    assert shipped() == ["architecture.yaml", "proxy_grid.yaml", "quickstart.yaml", "wd_lr.yaml", "wd_lr_cpu.yaml"]
-    _, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
+    names = ["architecture", "fidelity_cpu", "proxy_grid", "quickstart", "wd_lr", "wd_lr_cpu"]
+    assert shipped() == [f"{name}.yaml" for name in names]
+        "architecture.yaml",
+        "fidelity_cpu.yaml",
+        "proxy_grid.yaml",
+        "quickstart.yaml",
+        "wd_lr.yaml",
+        "wd_lr_cpu.yaml",
+    ]
+    _, short, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
+    assert short.fidelity is not None and short.fidelity.epochs == (1, 2, 5)
     assert gpu.dump() == {
         "goal": "Learning rate, weight decay and batch size of ResNet-9 on CIFAR-10",
         "train": {"function": "trainer.objective:train", "recipe": "post4_resnet9", "data": "cifar10"},
@@ -171,7 +178,8 @@ def test_the_shipped_spaces_are_valid() -> None:
         "prior": {"name": "heuristic", "normal": None, "study": None, "learnt": None},
         "sampler": {"name": "hpsearch", "startup_trials": None, "runs": None},
         "stopping": {"rule": "halving", "grace": 0.5},
-        "budget": {"trials": 64, "hours": 4},
+        "budget": {"trials": 64, "hours": 4, "repeats": "auto"},
+        "fidelity": None,
         "start_with": [{"lr": 0.4, "weight_decay": 5e-4, "batch_size": 512}],
         "resources": {"cpus": 1, "gpus": "auto"},
         "seed": 0,

@@ -13,7 +13,7 @@ from hpsearch.trial import EpochReport
 
 from .examples import make_reports, make_space, make_trial, run_trial
 
-IDENTITY = ["trial_id", "number", "status"]
+IDENTITY = ["trial_id", "number", "origin", "repeat", "status"]
 PROVENANCE = ["seed", "started_at", "finished_at", "device", "note", "stop_reason", "error"]
 EFFORT = ["epochs", "train_seconds", "prior_grade", *PROVENANCE]
 MEASURED = ["objective", "val_loss", "val_accuracy", "test_accuracy"]

@@ -1,0 +1,102 @@
+"""What runs next: a setting again, where that tells the best apart; one that has earned a longer run; or a new one."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hpsearch.contract import Config
+from hpsearch.samplers.protocol import Sampler
+from hpsearch.samplers.rungs import Rungs
+from hpsearch.seeds import derived_seed
+from hpsearch.space.spec import Space
+from hpsearch.statistics.racing import next_repeat
+from hpsearch.trial import FinishedTrial, Key, Origin, PendingTrial, Status
+
+AUTO = 3
+"""One of so many trials is a repeat where the space leaves the number open."""
+
+
+class _Choice(NamedTuple):
+    origin: Origin
+    config: Config
+    schedule: int | None = None
+
+
+class Proposer:
+    """Proposes trials; its proposals depend on its arguments alone, as those of a sampler do."""
+
+    def __init__(self, space: Space, sampler: Sampler) -> None:
+        self._space = space
+        self._sampler = sampler
+        self._rungs = None if space.fidelity is None else Rungs(space.fidelity, space.objective)
+
+    def propose(
+        self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int, trials: int
+    ) -> PendingTrial:
+        """Return trial ``number`` of a search that is going to have ``trials``."""
+        kept = self._repeats_to_come([*history, *pending], trials)
+        left = trials - number
+        choice = (
+            (self._repeat(history, pending) if left <= kept else None)
+            or self._promotion(history, pending, left - kept)
+            or self._new(history, pending)
+        )
+        same = [one for one in (*history, *pending) if one.config == choice.config and one.schedule == choice.schedule]
+        return PendingTrial(
+            number,
+            choice.config,
+            derived_seed(self._space.seed, "trial", number),
+            schedule=choice.schedule,
+            origin=choice.origin,
+            repeat=len(same),
+        )
+
+    def grade(self, history: Sequence[FinishedTrial]) -> float | None:
+        """Return how the prior of the sampler fits these trials."""
+        return self._sampler.grade(self._comparable(history))
+
+    def _repeats_to_come(self, started: Sequence[PendingTrial], trials: int) -> int:
+        wanted = self._space.budget.repeats
+        repeats = trials // AUTO if wanted == "auto" else wanted
+        return repeats - sum(trial.origin is Origin.REPEAT for trial in started)
+
+    def _repeat(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial]) -> _Choice | None:
+        """Return the setting that another run decides most about, None where the best is known."""
+        groups = self._results(history)
+        running = Counter(trial.key for trial in pending if trial.schedule is None)
+        place = next_repeat([*groups.values()], [running[one] for one in groups]) if len(groups) > 1 else None
+        if place is None:
+            return None
+        chosen = [*groups][place]
+        return _Choice(Origin.REPEAT, next(trial.config for trial in history if trial.key == chosen))
+
+    def _promotion(
+        self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], left: int
+    ) -> _Choice | None:
+        """Return the setting that has earned a longer run, after all that the user wants to start with."""
+        if self._rungs is None or self._proposed(history, pending) < len(self._space.start_with):
+            return None
+        found = self._rungs.promotion(history, pending, left)
+        return found and _Choice(Origin.PROMOTION, found[0], self._rungs.schedule(found[1]))
+
+    def _new(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial]) -> _Choice:
+        number = self._proposed(history, pending)
+        config = self._sampler.suggest(self._comparable(history), pending, number)
+        schedule = None if self._rungs is None else self._rungs.schedule(self._rungs.lowest(history))
+        return _Choice(Origin.NEW, config, schedule)
+
+    def _proposed(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial]) -> int:
+        """Return how many settings the sampler has proposed: the number of the next, by which it counts."""
+        return sum(trial.origin is Origin.NEW for trial in (*history, *pending))
+
+    def _comparable(self, history: Sequence[FinishedTrial]) -> Sequence[FinishedTrial]:
+        return history if self._rungs is None else self._rungs.comparable(history)
+
+    def _results(self, history: Sequence[FinishedTrial]) -> dict[Key, list[float]]:
+        """Return the losses of full runs by setting, without those of which a run diverged: they are no good choice."""
+        groups: dict[Key, list[float]] = defaultdict(list)
+        diverged = {trial.key for trial in history if trial.status is Status.DIVERGED and trial.schedule is None}
+        for trial in history:
+            if trial.final is not None and trial.key not in diverged:
+                groups[trial.key].append(self._space.objective.loss(trial.final))
+        return groups
