@@ -38,7 +38,7 @@ def offenders(folder, *forbidden):
         ("hpsearch/samplers", ["ray", "hpsearch.store", "hpsearch.runners", "hpsearch.cli"]),
         ("hpsearch/runners", ["optuna", "hpsearch.store", "hpsearch.analysis", "hpsearch.cli"]),
         ("hpsearch/store", ["ray", "optuna", "torch", "hpsearch.runners", "hpsearch.samplers", "hpsearch.cli"]),
-        ("hpsearch/analysis", ["ray", "optuna", "torch", "hpsearch.runners", "hpsearch.cli"]),
+        ("hpsearch/analysis", ["ray", "torch", "hpsearch.runners", "hpsearch.cli"]),
     ],
 )
 def test_a_room_does_not_reach_into_the_others(folder, forbidden):
@@ -48,6 +48,10 @@ def test_a_room_does_not_reach_into_the_others(folder, forbidden):
 def test_one_module_of_the_samplers_uses_torch_and_what_is_not_public_of_optuna():
     lines = offenders("hpsearch/samplers", "torch") | offenders("hpsearch", "optuna._gp")
     assert {line.split(" ")[0] for line in lines} == {"hpsearch/samplers/surrogate.py"}
+
+
+def test_one_module_of_the_analysis_uses_optuna():
+    assert {line.split(" ")[0] for line in offenders("hpsearch/analysis", "optuna")} == {"hpsearch/analysis/forest.py"}
 
 
 def test_only_commands_about_recipes_import_the_trainer():
@@ -68,6 +72,7 @@ def test_the_trainer_uses_only_plain_modules_of_hpsearch():
     [
         ("trainer.objective", ["ray", "optuna", "typer"]),
         ("hpsearch.analysis.summary", ["ray", "torch", "optuna"]),
+        ("hpsearch.analysis.importance", ["ray", "torch", "optuna"]),
         ("hpsearch.cli.app", ["ray", "torch", "optuna", "trainer"]),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch.contract import Config
 from hpsearch.store.reader import Study
-from hpsearch.trial import FinishedTrial
+from hpsearch.trial import FinishedTrial, Key, Status, key
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,21 @@ class Repeated:
 
 
 def by_setting(study: Study) -> tuple[Repeated, ...]:
-    """Return the completed trials of ``study`` that have an objective by their exact configuration, best mean first."""
-    groups: dict[tuple[Any, ...], list[FinishedTrial]] = {}
+    """Return the completed trials of ``study`` that have an objective by their configuration, best mean first."""
+    groups: dict[Key, list[FinishedTrial]] = {}
     for trial in study.history:
         if trial.final is not None:
-            groups.setdefault(tuple(sorted(trial.config.items())), []).append(trial)
+            groups.setdefault(trial.key, []).append(trial)
     settings = (_repeated(trials) for trials in groups.values())
     return tuple(sorted(settings, key=lambda setting: study.space.objective.loss(setting.mean)))
+
+
+def by_stability(study: Study) -> tuple[tuple[Repeated, ...], tuple[Repeated, ...]]:
+    """Return the settings of ``study`` of which every full run came to a result, and the others; best mean first."""
+    diverged = {trial.key for trial in study.history if trial.status is Status.DIVERGED and trial.schedule is None}
+    settings = by_setting(study)
+    stable = tuple(setting for setting in settings if key(setting.config) not in diverged)
+    return stable, tuple(setting for setting in settings if key(setting.config) in diverged)
 
 
 def any_repeated(settings: Sequence[Repeated]) -> bool:

@@ -7,6 +7,7 @@ import typer
 from hpsearch.cli import (
     ablate,
     advise,
+    analyze,
     best,
     console,
     prior,
@@ -45,6 +46,7 @@ for command in (
     ablate.ablate,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(analyze.app)
 
 INPUT_ERROR = 2
 """Exit code for what the user can mend; 1 is a search whose training function is broken, 130 an interruption."""

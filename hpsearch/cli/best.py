@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 import yaml
 
-from hpsearch.analysis.summary import Setting, summarise
+from hpsearch.analysis.choice import choose
+from hpsearch.analysis.repeats import Repeated
+from hpsearch.analysis.tied import Tied, tied
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
+from hpsearch.cli.tied_words import tied_facts, unknown_noise
 from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
 from hpsearch.space.translation import Translation
@@ -16,31 +19,32 @@ from hpsearch.store.reader import Study, open_study
 
 Write = Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write the setting as a recipe.")]
 
+Cheapest = Annotated[bool, typer.Option("--cheapest", help="Of the tied settings, the one that trains fastest.")]
+
 BUILT_IN = "trainer.objective:train"
 
 
 def best(
     name: options.Name,
     write: Write = None,
+    cheapest: Cheapest = False,
     results: options.Results = RESULTS,
     json: options.Json = False,
 ) -> None:
-    """Print the best setting of a study, or write it as a file.
+    """Print the best setting of a study, or write it as a file, and say which others are tied with it.
 
     With the built-in trainer the file is a full recipe for `hpsearch train`; with a function of your own it is the
     mapping of its parameters.
     """
     study = open_study(results, name)
-    setting = summarise(study).best
-    if setting is None:
-        hint = f"see `hpsearch show {name}`"
-        raise StudyError(Problem("no trial of the study has run to its end yet", file=study.folder, hint=hint))
+    found = tied(study)
+    setting = choose(study, found, cheapest)
     config = Translation.of(study.space).for_function(setting.config)
     if json:
-        console.data({"trial_id": setting.trial_id, "objective": setting.objective, "config": dict(config)})
+        known = {"trial_id": setting.trials[0], "objective": setting.mean, "runs": setting.n, "config": dict(config)}
+        console.data({**known, "tied": found and found.to_json()})
     else:
-        console.say(f"trial {setting.trial_id}  {study.space.objective.metric} {console.number(setting.objective)}")
-        console.say(console.settings(config))
+        _print(study, setting, config, found)
     if write is not None:
         built_in = study.space.train.function == BUILT_IN
         settings = study.space.train.settings
@@ -53,8 +57,22 @@ def best(
         console.note(f"written to {write}{then}")
 
 
-def _recipe(study: Study, setting: Setting, config: Config) -> str:
-    """Return the recipe file of a trial of the built-in trainer with its ``config``.
+def _print(study: Study, setting: Repeated, config: Config, found: Tied | None) -> None:
+    runs = "" if setting.n == 1 else f", mean of {setting.n} runs"
+    is_best = found is None or setting == found.best.setting
+    why = "" if is_best else ", not the best but the cheapest of those that are tied"
+    console.say(f"trial {setting.trials[0]}  {study.space.objective.metric} {console.number(setting.mean)}{runs}{why}")
+    console.say(console.settings(config))
+    if found is not None:
+        console.out.print()
+        console.facts(tied_facts(found))
+    alone = unknown_noise(study)
+    if alone is not None:
+        console.note(alone)
+
+
+def _recipe(study: Study, setting: Repeated, config: Config) -> str:
+    """Return the recipe file of a setting of the built-in trainer with its ``config``.
 
     The file says where it comes from and what it reached.
     """
@@ -68,9 +86,9 @@ def _recipe(study: Study, setting: Setting, config: Config) -> str:
         std=None,
         target=None,
         seconds=None,
-        runs=1,
+        runs=setting.n,
         device="as in the study",
-        source=f"trial {setting.trial_id} of the study {study.name}, the best of {len(study.history)}, so it flatters",
+        source=f"trial {setting.trials[0]} of the study {study.name}, the best of {len(study.history)}, so it flatters",
     )
     about = f"{recipe.about}; the best setting of the study {study.name}"
     return recipe.model_copy(update={"about": about, "post": None, "expect": expect, "evidence": ()}).to_yaml()

@@ -1,14 +1,20 @@
 """``hpsearch list`` and ``hpsearch show``: the studies there are, and what one of them has found."""
 
+from itertools import zip_longest
+
 from rich.table import Table
 
 from hpsearch.analysis.repeats import any_repeated, by_setting
-from hpsearch.analysis.summary import Edge, Setting, Summary, summarise
+from hpsearch.analysis.rungs import full_runs, rungs
+from hpsearch.analysis.summary import Setting, Summary, summarise
+from hpsearch.analysis.tied import tied
 from hpsearch.cli import console, options
 from hpsearch.cli.effects import effects_json, is_factorial, print_effects
+from hpsearch.cli.health_words import edge_words, health_notes
 from hpsearch.cli.options import RESULTS
 from hpsearch.cli.prior_words import latest_grade, verdict
 from hpsearch.cli.settings_table import ROWS, print_settings
+from hpsearch.cli.tied_words import rung_line, tied_facts, unknown_noise
 from hpsearch.store.reader import Study, StudyEntry, list_studies, open_study
 from hpsearch.trial import Status
 
@@ -39,10 +45,7 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
     study = open_study(results, name)
     summary = summarise(study)
     if json:
-        settings = by_setting(study)
-        repeated = [setting.to_json() for setting in settings] if any_repeated(settings) else []
-        grade = {"prior_grade": latest_grade(study.history)}
-        console.data({**summary.to_json(), **grade, "settings": repeated, "effects": effects_json(study)})
+        console.data({**summary.to_json(), **_more_json(study)})
         return
     goal = {"goal": summary.goal} if summary.goal else {}
     console.facts({"study": summary.name, "state": str(summary.state), **goal})
@@ -51,12 +54,40 @@ def show(name: options.Name, results: options.Results = RESULTS, json: options.J
 
 def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
     """Print counts and times, and the ``top`` settings or, of a factorial design, its effects."""
-    _print_counts(summary, _prior(study))
+    _print_counts(summary, {**_rungs(study), **_prior(study)})
     if is_factorial(study):
         print_effects(study)
         return
-    _print_top(summary, top)
-    print_settings(study, top or ROWS)
+    found = tied(study)
+    if not any_repeated(by_setting(study)):
+        _print_top(summary, top)
+    print_settings(study, found, top or ROWS)
+    for edge in summary.edges:
+        console.note(edge_words(edge))
+    if found is not None:
+        console.out.print()
+        console.facts(tied_facts(found))
+    alone = unknown_noise(study)
+    for line in [*([alone] if alone else []), *health_notes(study)]:
+        console.note(line)
+
+
+def _more_json(study: Study) -> dict[str, object]:
+    settings, found = by_setting(study), tied(study)
+    return {
+        "prior_grade": latest_grade(study.history),
+        "settings": [setting.to_json() for setting in settings] if any_repeated(settings) else [],
+        "tied": found and found.to_json(),
+        "rungs": [rung.to_json() for rung in rungs(study)],
+        "effects": effects_json(study),
+    }
+
+
+def _rungs(study: Study) -> dict[str, str]:
+    found = rungs(study)
+    pairs = zip_longest(found, found[1:])
+    lines = {console.counted(rung.epochs, "epoch"): rung_line(rung, longer) for rung, longer in pairs}
+    return lines | ({"cost": f"of {full_runs(study):.3g} full runs"} if found else {})
 
 
 def _prior(study: Study) -> dict[str, str]:
@@ -82,12 +113,10 @@ def _print_counts(summary: Summary, more: dict[str, str]) -> None:
 
 def _print_top(summary: Summary, top: int | None) -> None:
     if not summary.top:
-        console.say("no trial has run to its end with a value of the objective")
+        console.say("no trial of full length has run to its end with a value of the objective")
         return
     console.out.print()
     console.out.print(_settings(summary, summary.top[:top]))
-    for edge in summary.edges:
-        console.note(_warning(edge))
 
 
 LEAVE_OUT = ("seconds", "epochs", "test_accuracy", "val_accuracy")
@@ -122,13 +151,6 @@ def _row(summary: Summary, setting: Setting) -> dict[str, str]:
 
 def _width(columns: list[str], rows: list[dict[str, str]]) -> int:
     return sum(2 + max(len(name), *(len(row.get(name, "-")) for row in rows)) for name in columns) - 2
-
-
-def _warning(edge: Edge) -> str:
-    return (
-        f"the best {edge.parameter}, {console.value(edge.value)}, lies at the {edge.end} end of its range "
-        f"{edge.low:g} .. {edge.high:g}: the optimum may be outside"
-    )
 
 
 def _plain(entry: StudyEntry) -> dict[str, object]:

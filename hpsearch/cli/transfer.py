@@ -6,7 +6,9 @@ import typer
 import yaml
 from rich.table import Table
 
+from hpsearch.analysis.choice import choose
 from hpsearch.analysis.summary import Setting, summarise
+from hpsearch.analysis.tied import tied
 from hpsearch.analysis.transfer import Target, Transfer
 from hpsearch.analysis.transfer import transfer as transferred
 from hpsearch.analysis.transfer_costs import SOURCE
@@ -86,13 +88,8 @@ def _check(batch_size: int | None, epochs: int | None, momentum: float | None, i
 
 
 def _setting(study: Study, trial: str | None) -> Setting:
-    settings = summarise(study, top=len(study.history)).top
-    if not settings:
-        hint = f"see `hpsearch show {study.name}`"
-        raise StudyError(Problem("no trial of the study has run to its end yet", file=study.folder, hint=hint))
-    if trial is None:
-        return settings[0]
-    by_id = {setting.trial_id: setting for setting in settings}
+    by_id = {setting.trial_id: setting for setting in summarise(study, top=len(study.history)).top}
+    trial = trial or choose(study, tied(study)).trials[0]
     if trial not in by_id:
         what, known = "the study has no such trial that ran to its end", listed(sorted(by_id))
         raise StudyError(Problem(what, key="--trial", got=trial, allowed=known, hint=nearest(trial, by_id)))

@@ -65,7 +65,8 @@ def test_repeated_settings_are_shown_by_their_means(folder):
 
     for printed in (done.stdout, hpsearch("show", "grid", cwd=folder).stdout):
         table = printed[printed.index("by setting") :]
-        assert re.search(r"^lr +n +seed +seconds", table, flags=re.MULTILINE), "only what varies, and no test accuracy"
+        header = r"^lr +n +seed +expected +seconds"  # only what varies, and no test accuracy
+        assert re.search(header, table, flags=re.MULTILINE)
         rows = re.findall(r"^([\d.]+) +(\d) +([\d.]+) \+- ([\d.]+) ", table, flags=re.MULTILINE)
         found = [[float(text) for text in row] for row in rows]
         shown = [[lr, row["count"], row["mean"], row["sem"]] for lr, row in expected.iterrows()]

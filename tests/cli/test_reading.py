@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tests.cli.command import HPSEARCH, ROOT, hpsearch, space_file
+from tests.cli.command import HPSEARCH, ROOT, TOY, hpsearch, space_file
 from trainer import recipe
 from trainer.batches import Normalizer, to_device
 from trainer.data import load
@@ -19,10 +19,13 @@ from trainer.final import load_model
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a study of the toy function and one of the built-in trainer."""
+    """A folder with a study of the toy function, a noisy one with repeats, and one of the built-in trainer."""
     made = tmp_path_factory.mktemp("studies")
     space_file(made)
     assert hpsearch("run", "--space", "toy.yaml", "--inline", cwd=made).returncode == 0
+    noisy = {"train": f'{{function: "{TOY}:train", noise: 0.05}}', "budget": "{trials: 15, repeats: auto}"}
+    space_file(made, "noisy.yaml", **noisy)
+    assert hpsearch("run", "--space", "noisy.yaml", "--inline", cwd=made).returncode == 0
     options = ["--trials", 2, "--set", "augment.crop_padding=0", "--inline"]
     done = hpsearch("run", "--space", "quickstart", *options, cwd=made)
     assert done.returncode == 0, done.stderr
@@ -60,6 +63,38 @@ def test_best_of_a_function_of_ones_own_is_its_parameters(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     trials = pd.read_parquet(folder / "results" / "toy" / "trials").sort_values("objective")
     assert yaml.safe_load(file.read_text()) == {"lr": pytest.approx(trials["lr"].iloc[0])}
+
+
+def test_best_says_which_settings_are_tied_with_it(folder, in_process):
+    printed = in_process("best", "noisy", "--results", folder / "results").stdout
+    said = json.loads(in_process("best", "noisy", "--json", "--results", folder / "results").stdout)
+    members = said["tied"]["members"]
+    assert said["config"] == said["tied"]["best"]["config"] in [member["config"] for member in members]
+    assert said["trial_id"] == said["tied"]["best"]["trials"][0]
+    assert printed.startswith(f"trial {said['trial_id']}  val_loss")
+    assert re.search(rf"^tied +(all )?{len(members)} settings.* may be the best", printed, flags=re.MULTILINE)
+    assert re.search(r"^noise +a run differs from the mean of its setting by 0\.", printed, flags=re.MULTILINE)
+    assert "is to be expected" in printed and "in 4 of 5 such studies" in printed
+
+
+def test_the_cheapest_of_the_tied_settings_can_be_written(folder, tmp_path, in_process):
+    trials = pd.read_parquet(folder / "results" / "noisy" / "trials").set_index("trial_id")
+    said = json.loads(in_process("best", "noisy", "--cheapest", "--json", "--results", folder / "results").stdout)
+    seconds = [trials.loc[member["trials"], "train_seconds"].mean() for member in said["tied"]["members"]]
+    assert trials.loc[said["tied"]["cheapest"]["trials"], "train_seconds"].mean() == pytest.approx(min(seconds))
+    file = tmp_path / "cheap.yaml"
+    done = in_process("best", "noisy", "--cheapest", "--write", file, "--results", folder / "results")
+    assert done.stdout.startswith(f"trial {said['trial_id']}  val_loss")
+    assert yaml.safe_load(file.read_text()) == said["config"] == said["tied"]["cheapest"]["config"]
+
+
+def test_without_repeats_nobody_knows_the_cheapest(folder, in_process):
+    done = in_process("best", "toy", "--cheapest", "--results", folder / "results")
+    assert done.returncode == 2
+    assert "it is not known which settings are tied: none was run twice" in done.stderr
+    assert "--cheapest" in done.stderr and "`hpsearch extend toy --trials N --repeats auto`" in done.stderr
+    alone = in_process("best", "toy", "--results", folder / "results")
+    assert alone.returncode == 0 and "the best may be the luckiest" in alone.stderr
 
 
 def test_the_winner_is_trained_on_all_the_images_tested_and_saved(folder, tmp_path):

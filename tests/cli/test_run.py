@@ -133,7 +133,7 @@ def test_a_function_that_changes_what_it_is_given_changes_nothing_else(tmp_path,
 def test_failures_are_explained_where_nothing_completed(tmp_path):
     space_file(tmp_path, train=f'{{function: "{TOY}:train", fail_above: 0}}', budget="{trials: 2}")
     done = hpsearch("run", "--space", "toy.yaml", "--inline", cwd=tmp_path)
-    assert "no trial has run to its end" in done.stdout and "hpsearch best" not in done.stdout
+    assert "no trial of full length has run to its end" in done.stdout and "hpsearch best" not in done.stdout
     shown = hpsearch("show", "toy", cwd=tmp_path)
     assert "1 trial failed with ValueError: lr" in shown.stderr
     failures = json.loads(hpsearch("show", "toy", "--json", cwd=tmp_path).stdout)["failures"]

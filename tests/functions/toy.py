@@ -2,7 +2,8 @@
 
 The loss after epoch e of E is (log10(lr) + 1)^2 + (E - e) / E: best at lr 0.1, where it ends at 0. Settings:
 ``epochs``, ``seconds`` per epoch, ``log`` (a file that gets a line "event trial_id pid" for what happens), and the
-learning rates above which a trial misbehaves: ``fail_above``, ``diverge_above``, ``die_above``.
+learning rates above which a trial misbehaves: ``fail_above``, ``diverge_above``, ``die_above``. With ``noise`` a run is
+worse or better by so much times a normal number of its seed, and a shorter run by 1 / E.
 """
 
 import math
@@ -28,6 +29,8 @@ def train(trial):
             if lr > settings.get("diverge_above", math.inf) and epoch == 2:
                 yield {"val_loss": math.nan, "images_per_second": 1.0}
             loss = (math.log10(lr) + 1) ** 2 + (epochs - epoch) / epochs
+            if "noise" in settings:
+                loss += 1 / epochs + settings["noise"] * np.random.default_rng(trial.seed).normal()
             yield {"val_loss": loss, "images_per_second": 100.0, "seed": trial.seed % 1000, "data": _data(trial)}
     except GeneratorExit:
         _log(settings, "closed", name)
