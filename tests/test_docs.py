@@ -31,19 +31,27 @@ def commands():
                     yield pytest.param(shlex.split(line, comments=True)[1:], id=line.split("#")[0].strip())
 
 
+def known_commands(group=None, before=""):
+    """Name -> command, of groups of commands those in them: 'analyze tied'."""
+    found = {}
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        full = f"{before}{name}"
+        found |= known_commands(command, f"{full} ") if hasattr(command, "commands") else {full: command}
+    return found
+
+
 @pytest.mark.parametrize("words", [*commands()])
 def test_commands_and_their_options_exist(words):
-    group = typer.main.get_command(app)
-    assert hasattr(group, "commands")
-    name, *rest = words
-    group.commands[name].make_context(name, rest)  # parses; raises for an unknown option or a missing argument
+    known = known_commands()
+    name = words[0] if words[0] in known else " ".join(words[:2])
+    rest = words[len(name.split()) :]
+    known[name].make_context(name, rest)  # parses; raises for an unknown option or a missing argument
 
 
 def test_the_table_of_commands_names_every_command_and_its_options():
-    group = typer.main.get_command(app)
     rows = re.findall(r"^\| `(.*?)$", ROOT.joinpath("README.md").read_text(), flags=re.MULTILINE)
     text = "\n".join(rows)
-    for name, command in group.commands.items():
+    for name, command in known_commands().items():
         assert re.search(rf"\b{name}\b", text), name
         known = {option for parameter in command.params for option in parameter.opts}
         for row in rows:
@@ -58,7 +66,7 @@ def test_the_space_in_the_readme_is_the_shipped_one():
 
 
 def test_the_spaces_in_the_docs_are_valid(tmp_path, cifar_folder):
-    every_kind, in_coordinates = blocks(ROOT / "docs" / "space.md", "yaml")
+    every_kind, in_coordinates, in_rungs = blocks(ROOT / "docs" / "space.md", "yaml")
     (tmp_path / "space.yaml").write_text(every_kind)
     plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides(data=cifar_folder))
     kinds = {parameter.type for parameter in plan.space.parameters.values()}
@@ -66,6 +74,9 @@ def test_the_spaces_in_the_docs_are_valid(tmp_path, cifar_folder):
     (tmp_path / "space.yaml").write_text(in_coordinates)
     plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides())
     assert {"rate", "tau"} <= plan.space.parameters.keys()
+    (tmp_path / "space.yaml").write_text(in_rungs)
+    plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides())
+    assert plan.space.full_epochs == plan.description["epochs"]
 
 
 def test_the_training_function_in_the_docs_runs(tmp_path):
@@ -97,7 +108,7 @@ def test_links_inside_the_project_lead_somewhere():
 
 
 def test_shipped_spaces_load():
-    for name in ("wd_lr", "wd_lr_cpu", "quickstart", "architecture", "proxy_grid"):
+    for name in ("wd_lr", "wd_lr_cpu", "fidelity_cpu", "quickstart", "architecture", "proxy_grid"):
         assert load(name).space.goal
 
 
