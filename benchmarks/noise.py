@@ -4,8 +4,9 @@
 
 Each study has one run of each of n settings and then n/2 repeats, 2 to 30. Losses are in units of the std of one run at
 the optimum; away from it the std grows threefold, as it does at a gap of 8. The cases are what the gaps are like:
-`equal`, all 0; `near`, a fifth within 0.5 and a long tail; `bowl`, the square of the distance in three dimensions;
-`apart`, the best 12 ahead. With --heavy, noise has a t distribution with 5 degrees of freedom.
+`equal`, all 0; `halves`, half of them 0 and half 8; `near`, a fifth within 0.5 and a long tail; `bowl`, the square of the
+distance in three dimensions; `apart`, the best 12 ahead. With --heavy, noise has a t distribution with 5 degrees of
+freedom.
 
 `holds` is the share of studies whose set holds the best setting, beside the size of the set for repeats placed by
 racing; of racing without the multiplicity (`t-test` of each setting against the best), with Bonferroni's, and of
@@ -98,6 +99,8 @@ def gaps(case: Case, rng: np.random.Generator) -> Floats:
     match case.name:
         case "equal":
             return np.zeros(case.n)
+        case "halves":
+            return np.where(np.arange(case.n) < case.n // 2 + 1, 0.0, FARTHEST)
         case "near":
             close = max(2, case.n // 5)
             drawn = np.concatenate([rng.uniform(0, 0.5, close), 0.5 + rng.exponential(6, case.n - close)])
@@ -216,7 +219,7 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write the rows here too.")] = None,
 ) -> None:
     """Print the table."""
-    cases = [Case(name, size, heavy) for name, size in product(("equal", "near", "bowl", "apart"), n)]
+    cases = [Case(name, size, heavy) for name, size in product(("equal", "halves", "near", "bowl", "apart"), n)]
     with ProcessPoolExecutor() as pool:
         rows = list(pool.map(partial(row, studies=studies), cases))
     print(table(rows))

@@ -39,7 +39,7 @@ Key = tuple[tuple[str, object], ...]
 
 def key(config: Config) -> Key:
     """Return what tells ``config`` from others."""
-    return tuple((name, f"{value:.9g}" if isinstance(value, float) else value) for name, value in config.items())
+    return tuple((name, float(f"{value:.9g}") if isinstance(value, float) else value) for name, value in config.items())
 
 
 @dataclass(frozen=True)

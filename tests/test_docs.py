@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import typer.main
 
+from benchmarks.fidelity import ranks, read
 from hpsearch.cli.app import app
 from hpsearch.cli.plan import overrides, plan_file
 from hpsearch.space.grid import combinations
@@ -108,7 +109,7 @@ def test_links_inside_the_project_lead_somewhere():
 
 
 def test_shipped_spaces_load():
-    for name in ("wd_lr", "wd_lr_cpu", "fidelity_cpu", "quickstart", "architecture", "proxy_grid"):
+    for name in ("wd_lr", "wd_lr_cpu", "fidelity_cpu", "quickstart", "architecture", "proxy_grid", "proxy_rungs"):
         assert load(name).space.goal
 
 
@@ -121,3 +122,9 @@ def test_the_architecture_search_is_that_of_post_4(cifar_folder):
     networks = [("none", "none"), *(("none", some) for some in stages), *((some, "none") for some in stages)]
     assert added == [(*network, epochs) for network in networks for epochs in (20, 22)]
     assert plan.space.budget.trials == 10 * len(found)
+
+
+def test_the_correlations_in_the_docs_are_those_of_the_stored_studies():
+    text = (ROOT / "docs" / "fidelity.md").read_text()
+    for row in ranks(read(ROOT / "results" / "reference")):
+        assert f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in text, row

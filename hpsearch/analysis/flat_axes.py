@@ -10,17 +10,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from hpsearch.analysis.next_step import next_step
 from hpsearch.analysis.repeats import by_setting, varying
 from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError, listed
 from hpsearch.space.axes import Floats
 from hpsearch.space.coordinates import Coordinates, Optimizer, Raw, Run, to_coordinates, to_raw
+from hpsearch.space.parameters import Choice, Constant, Parameter
 from hpsearch.space.translation import Quantities, Translation
 from hpsearch.store.reader import Study
 
 AXES = ("lr", "weight_decay", "batch_size", "1 - momentum")
 
-LEAST_TRIALS = 3
 LEAST_FREEDOM = 3
 """So many trials more than coefficients: fewer say too little about the residuals."""
 
@@ -114,15 +115,26 @@ def _kinds(configs: Sequence[Config], others: Sequence[str]) -> npt.NDArray[np.i
 
 
 def _check_enough(study: Study, n: int, off: int, levels: Sequence[int]) -> None:
+    if n < LEAST_FREEDOM:  # they do not show yet what varies
+        levels = _searched(study)
     needed = coefficients(levels) + LEAST_FREEDOM
     if n >= needed:
         return
-    moving = [name for name, count in zip(AXES, levels, strict=True) if count > 1]
-    allowed = f"at least {needed} for a quadratic in {listed(moving) or 'nothing that varies'}"
-    if n < LEAST_TRIALS:
-        allowed = f"at least {LEAST_TRIALS}; a quadratic in four quantities takes {15 + LEAST_FREEDOM}"
-    ended = len(study.history) >= study.space.budget.trials
-    more = f"`hpsearch extend {study.name} --trials N`" if ended else f"`hpsearch resume {study.name}`"
+    moving = listed([name for name, count in zip(AXES, levels, strict=True) if count > 1])
+    allowed = f"at least {needed}" + (f" for a quadratic in {moving}" if moving else "")
     got = f"{n} of the {len(study.history)} trials that ended" + (f", {off} with a value of 0" if off else "")
-    what = "too few trials ran to their end with a result to fit a surface to them"
-    raise StudyError(Problem(what, file=study.folder, got=got, allowed=allowed, hint=f"go on with {more}"))
+    what = "too few full runs have ended with a result to fit a surface to them"
+    raise StudyError(Problem(what, file=study.folder, got=got, allowed=allowed, hint=next_step(study)))
+
+
+def _searched(study: Study) -> tuple[int, ...]:
+    """Return how many values each axis can take by the space, 3 standing for any more."""
+    spec, parameters = study.space.coordinates, study.space.parameters
+    names = ((spec.lr, spec.rate), (spec.weight_decay, spec.tau), (spec.batch_size,), (spec.momentum,))
+    return tuple(max((_values(parameters[name]) for name in axis if name in parameters), default=1) for axis in names)
+
+
+def _values(parameter: Parameter) -> int:
+    if isinstance(parameter, Constant):
+        return 1
+    return len(parameter.values) if isinstance(parameter, Choice) else 3

@@ -9,6 +9,7 @@ together are half the curvature per square octave and free of slope.
 ratio = cost along / cost across:   0 where a claim is exact, 1 where both quantities act each on its own
 
 A claim *holds* where the 95% interval of the ratio lies between -1/2 and 1/2, it *does not* where it lies outside.
+Where a move is shown to make the best settings better there is no optimum to speak of, and no verdict.
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,15 @@ import numpy as np
 
 from hpsearch.analysis.flat_axes import AXES, Places
 from hpsearch.analysis.flat_pairs import Pairs, pairs
-from hpsearch.analysis.flat_window import Neighbourhood
+from hpsearch.analysis.flat_window import Neighbourhood, ways
 from hpsearch.analysis.quadratic import Estimate, change, curvature
 from hpsearch.space.axes import Floats
 
 FLAT = 0.5
 """Midway between a claim that is exact and two quantities that have nothing to do with each other."""
+
+
+NO_OPTIMUM = "the surface has no optimum where its best trials lie: a move away from them makes it better"
 
 
 class Verdict(StrEnum):
@@ -88,7 +92,8 @@ class Move:
 class Claim:
     """A law with its verdict, and why there is none; ``ratio`` is that of the costs along and across.
 
-    ``kept`` is the move with lr kept.
+    ``kept`` is the move with lr kept. Without an ``optimum`` the costs are none: a move from the best settings, or what
+    the surface takes for these, is shown to make them better.
     """
 
     law: Law
@@ -98,6 +103,7 @@ class Claim:
     along: Move
     across: Move
     kept: Move
+    optimum: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -107,6 +113,7 @@ class Claim:
             "held": self.law.held,
             "verdict": self.verdict.value,
             "why": self.why,
+            "optimum": self.optimum,
             "ratio": ratio,
             **moves,
         }
@@ -122,11 +129,13 @@ def verdict_of(ratio: Estimate) -> Verdict:
 def claim_of(law: Law, places: Places, near: Neighbourhood) -> Claim:
     """Return the verdict of a surface on a law, with the pairs of trials beside it."""
     found = pairs(places, near.lowest, law.moves)
-    moves = [_move(near, step, measured) for step, measured in zip(law.moves, found, strict=True)]
-    ratio = _ratio(near, *moves[:2])
+    along, across, kept = (_move(near, step, some) for step, some in zip(law.moves, found, strict=True))
+    ratio = _ratio(near, along, across)
     verdict = Verdict.OPEN if ratio is None else verdict_of(ratio)
-    why = _why(law, places, near, *moves[:2]) if verdict is Verdict.OPEN else ""
-    return Claim(law, verdict, why, ratio, *moves)
+    if verdict is not Verdict.HOLDS and any(move.cost and move.cost.high < 0 for move in (along, across, kept)):
+        return Claim(law, Verdict.OPEN, NO_OPTIMUM, None, along, across, kept, optimum=False)
+    why = _why(law, places, near, along, across) if verdict is Verdict.OPEN else ""
+    return Claim(law, verdict, why, ratio, along, across, kept, optimum=True)
 
 
 def _ratio(near: Neighbourhood, along: Move, across: Move) -> Estimate | None:
@@ -155,9 +164,18 @@ def _why(law: Law, places: Places, near: Neighbourhood, along: Move, across: Mov
     if still:
         return f"{' and '.join(still)} would have to vary"
     if not near.ways(along.step) or not near.ways(across.step):
-        return "no room for a factor of 2 around the best settings: they lie at an end of what was tried"
+        return _no_room(places, near, along, across)
     if along.cost is None or across.cost is None:
         return "the trials do not tell both quantities apart: they take three values of each, also against each other"
     if across.cost.low <= 0:
         return "the move across is not shown to cost anything"
     return f"the ratio may lie on either side of {FLAT:g}"
+
+
+def _no_room(places: Places, near: Neighbourhood, along: Move, across: Move) -> str:
+    """Say whether the window is too narrow for the moves, or all that was tried."""
+    n, fitted = len(places.z), len(near.z)
+    if fitted < n and all(ways(places.z, near.best, move.step) for move in (along, across)):
+        who = f"the trials that were fitted, the better {fitted} of {n},"
+        return f"{who} lie too close together: try --window 1, or more trials"
+    return "no room for a factor of 2 around the best settings within what was tried"

@@ -12,14 +12,15 @@ from hpsearch.analysis.flat_claims import LAWS, Claim, claim_of
 from hpsearch.analysis.flat_window import WINDOW, Neighbourhood
 from hpsearch.analysis.quadratic import Estimate, curvature
 from hpsearch.store.reader import Study
+from hpsearch.trial import FinishedTrial, Status
 
 
 @dataclass(frozen=True)
 class Flatness:
     """The verdicts on a study.
 
-    ``places`` are its trials with a result, ``left_out`` counts the others by status; ``near`` is the surface around
-    the best settings; ``curvatures`` of raw values and of coordinates are per square octave.
+    ``places`` are its trials with a result, ``left_out`` counts the others by what they are; ``near`` is the surface
+    around the best settings; ``curvatures`` of raw values and of coordinates are per square octave.
     """
 
     study: str
@@ -31,9 +32,10 @@ class Flatness:
     curvatures: Mapping[str, Mapping[str, Estimate | None]]
 
     @property
-    def best(self) -> dict[str, float]:
-        """The middle of the best settings by the surface."""
-        return self.places.values(self.near.best)
+    def best(self) -> dict[str, float] | None:
+        """The middle of the best settings by the surface; None where that has no optimum there."""
+        optimum = all(claim.optimum for claim in self.claims)
+        return self.places.values(self.near.best) if optimum else None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for strict JSON."""
@@ -71,7 +73,7 @@ def flatness(study: Study, window: float = WINDOW) -> Flatness:
     return Flatness(
         study=study.name,
         metric=study.space.objective.metric,
-        left_out=Counter(str(trial.status) for trial in study.history if trial.final is None),
+        left_out=Counter(_missing(trial) for trial in study.history if trial.final is None),
         places=places,
         near=near,
         claims=tuple(claim_of(law, places, near) for law in LAWS),
@@ -80,3 +82,10 @@ def flatness(study: Study, window: float = WINDOW) -> Flatness:
             for system, directions in systems.items()
         },
     )
+
+
+def _missing(trial: FinishedTrial) -> str:
+    """Say why a trial has no result of a full run."""
+    if trial.schedule is not None:
+        return "shorter runs"
+    return "without a result" if trial.status is Status.COMPLETED else str(trial.status)

@@ -55,17 +55,27 @@ class Neighbourhood:
 
     def reach(self, step: Floats) -> tuple[float, float]:
         """Return how many times a ``step`` (4,) leads to the end of the trials, back (0 or below) and forward."""
-        moving = step != 0
-        ends = np.array([self.z.min(axis=0), self.z.max(axis=0)])[:, moving]
-        times = (ends - self.best[moving]) / step[moving]
-        return float(times.min(axis=0).max()), float(times.max(axis=0).min())
+        return reach(self.z, self.best, step)
 
     def ways(self, step: Floats) -> tuple[int, ...]:
         """Return the ways, 1 and -1, in which a whole ``step`` (4,) from the best place stays within the trials."""
-        back, forward = self.reach(step)
-        return tuple(way for way, room in ((1, forward), (-1, -back)) if room >= 1 - SLACK)
+        return ways(self.z, self.best, step)
 
     def cost(self, step: Floats) -> Floats:
         """Return the contrast that is the mean change over these ways, of which there is one at least."""
         mean: Floats = np.mean([change(self.best, way * step) for way in self.ways(step)], axis=0)
         return mean
+
+
+def reach(z: Floats, place: Floats, step: Floats) -> tuple[float, float]:
+    """Return how many times a ``step`` (4,) from ``place`` leads to the ends of the axes of ``z`` (n, 4)."""
+    moving = step != 0
+    ends = np.array([z.min(axis=0), z.max(axis=0)])[:, moving]
+    times = (ends - place[moving]) / step[moving]
+    return float(times.min(axis=0).max()), float(times.max(axis=0).min())
+
+
+def ways(z: Floats, place: Floats, step: Floats) -> tuple[int, ...]:
+    """Return the ways, 1 and -1, in which a whole ``step`` (4,) from ``place`` stays within ``z`` (n, 4)."""
+    back, forward = reach(z, place, step)
+    return tuple(way for way, room in ((1, forward), (-1, -back)) if room >= 1 - SLACK)

@@ -98,7 +98,7 @@ def summarise(study: Study, top: int = TOP) -> Summary:
     return Summary(
         name=study.name,
         goal=study.space.goal,
-        state=_state(study),
+        state=state_of(study),
         metric=objective.metric,
         mode=objective.mode,
         counts=_counts(study),
@@ -127,7 +127,8 @@ def _counts(study: Study) -> dict[str, int]:
     return {**{status.value: ended[status.value] for status in Status}, "pending": len(study.pending)}
 
 
-def _state(study: Study) -> State:
+def state_of(study: Study) -> State:
+    """Return where ``study`` stands."""
     if study.running:
         return State.RUNNING
     reason = study.record["sessions"][-1]["reason"] if study.record["sessions"] else None

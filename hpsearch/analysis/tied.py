@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hpsearch.analysis.next_step import next_step
 from hpsearch.analysis.repeats import Repeated, by_stability
 from hpsearch.errors import Problem, StudyError
 from hpsearch.statistics.confidence_set import CONFIDENCE, ConfidenceSet, Member, confidence_set
@@ -13,6 +14,12 @@ from hpsearch.trial import Key, Status, key
 
 LEAST_TRIALS = 3
 """Finished trials without which there is nothing to analyse."""
+
+
+CHEAPER = 0.1
+"""Share of the best setting's time that another has to save to be called cheaper."""
+LEAST_SECONDS = 0.1
+"""Less than this says something of the clock only."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Tied:
     """The settings that share the first place.
 
     ``best``           the one to recommend: the best expectation
-    ``cheapest``       the one whose run takes the fewest seconds
+    ``cheapest``       the one whose run takes the fewest seconds, if a tenth fewer than those of the best; else that
     ``settings``       how many settings have a full run, tied or not
     ``stopped``        how many others were stopped early, and not compared
     ``noise``          standard deviation of one run near the best, by ``freedom`` degrees of freedom
@@ -45,6 +52,7 @@ class Tied:
 
     metric: str
     mode: str
+    searched: tuple[str, ...]
     confidence: float
     members: tuple[TiedSetting, ...]
     best: TiedSetting
@@ -84,11 +92,11 @@ def tied(study: Study, confidence: float = CONFIDENCE) -> Tied | None:
 def not_known(study: Study, option: str | None = None) -> StudyError:
     """Return the error for whoever has to know which settings are tied, where ``tied`` does not."""
     if len(by_stability(study)[0]) > 1:
-        why, mended = "none was run twice", f"`hpsearch extend {study.name} --trials N --repeats auto`"
+        why, hint = "none was run twice", next_step(study, "--trials N --repeats auto")
     else:
-        why, mended = "fewer than two have a full run", f"`hpsearch extend {study.name} --trials N`"
+        why, hint = "fewer than two have a full run", next_step(study)
     what = f"it is not known which settings are tied: {why}"
-    return StudyError(Problem(what, file=study.folder, key=option, hint=mended))
+    return StudyError(Problem(what, file=study.folder, key=option, hint=hint))
 
 
 def check_enough(study: Study, shorter: bool = False) -> None:
@@ -97,11 +105,8 @@ def check_enough(study: Study, shorter: bool = False) -> None:
     ended = len(ends) - ends.count(None)
     if ended < LEAST_TRIALS:
         what = f"too few {'runs' if shorter else 'full runs'} have ended to analyse the study"
-        more = f"resume {study.name}" if study.pending else f"extend {study.name} --trials N"
-        hint = "wait for those that are running" if study.running else f"go on with `hpsearch {more}`"
-        raise StudyError(
-            Problem(what, file=study.folder, got=f"{ended}", allowed=f"at least {LEAST_TRIALS}", hint=hint)
-        )
+        allowed, hint = f"at least {LEAST_TRIALS}", next_step(study)
+        raise StudyError(Problem(what, file=study.folder, got=str(ended), allowed=allowed, hint=hint))
 
 
 def _stopped(study: Study) -> int:
@@ -126,14 +131,15 @@ def _tied(settings: Sequence[Repeated], member: Member, expected: float) -> Tied
 def _summed_up(
     study: Study, found: ConfidenceSet, members: tuple[TiedSetting, ...], settings: int, unstable: tuple[Repeated, ...]
 ) -> Tied:
-    objective = study.space.objective
+    objective, best = study.space.objective, members[found.members.index(found.best)]
     return Tied(
         metric=objective.metric,
+        searched=tuple(study.space.searched),
         mode=objective.mode,
         confidence=found.confidence,
         members=members,
-        best=members[found.members.index(found.best)],
-        cheapest=min(members, key=lambda one: one.setting.train_seconds),
+        best=best,
+        cheapest=_cheapest(members, best),
         settings=settings,
         stopped=_stopped(study),
         noise=found.noise.std,
@@ -144,6 +150,12 @@ def _summed_up(
         shows_repeated=found.shows(found.best.runs),
         unstable=unstable,
     )
+
+
+def _cheapest(members: Sequence[TiedSetting], best: TiedSetting) -> TiedSetting:
+    fastest = min(members, key=lambda one: one.setting.train_seconds)
+    saved = best.setting.train_seconds - fastest.setting.train_seconds
+    return fastest if saved >= max(CHEAPER * best.setting.train_seconds, LEAST_SECONDS) else best
 
 
 def _plain(one: TiedSetting) -> dict[str, Any]:

@@ -107,8 +107,9 @@ def _check_above_zero(values: dict[str, float]) -> None:
         check_option(option, value, 0 < value < math.inf, "above 0")
 
 
-def check_option(option: str, value: float, holds: bool, allowed: str) -> None:
+def check_option(
+    option: str, value: float, holds: bool, allowed: str, what: str = "there is no run with this value"
+) -> None:
     """Raise RecipeError for the value of an option for which something does not hold."""
     if not holds:
-        what = "there is no run with this value"
         raise RecipeError(Problem(what, key=option, got=f"{value:g}", allowed=allowed))

@@ -35,7 +35,7 @@ def flatness(
     A quadratic surface is fitted around the best settings. A rule holds where a move by it costs at most half of what
     the same move against it costs, in the whole of a 95% interval.
     """
-    check_option("--window", window, 0 < window <= 1, "above 0, at most 1")
+    check_option("--window", window, 0 < window <= 1, "above 0, at most 1", "not a share of the trials")
     check_plot(plot)
     study = _with_coordinates(open_study(results, name))
     found = flatness_of(study, window)
@@ -66,7 +66,8 @@ def _print(found: Flatness) -> None:
         console.out.print()
         for line in _sentences(claim):
             console.say(line)
-    moves = [move for claim in found.claims for move in (claim.along, claim.across, claim.kept) if move.cost]
+    claims = [claim for claim in found.claims if claim.optimum]
+    moves = [move for claim in claims for move in (claim.along, claim.across, claim.kept) if move.cost]
     _print_moves(moves)
     _print_pairs(moves)
     _print_curvatures(found)
@@ -78,7 +79,7 @@ def _print(found: Flatness) -> None:
 
 def _facts(found: Flatness) -> dict[str, str]:
     near, places = found.near, found.places
-    lost = [f"{count} {status}" for status, count in found.left_out.items()]
+    lost = [f"{count} {what}" for what, count in found.left_out.items()]
     lost += [f"{places.off} with a value that has no logarithm"] if places.off else []
     rows = {"study": found.study, "trials": f"{len(places.losses)} with a result"}
     if lost:
@@ -90,14 +91,14 @@ def _facts(found: Flatness) -> dict[str, str]:
         rows["surface"] = (
             f"fitted to the better {len(near.z)}: a trial lies {residual} from it, {freedom} degrees of freedom"
         )
-        rows["best around"] = console.settings(found.best)
+        rows["best around"] = "not known" if found.best is None else console.settings(found.best)
     return rows
 
 
 def _sentences(claim: Claim) -> list[str]:
     """Say a verdict and the numbers behind it."""
     head = f"{claim.law.held} held: {claim.verdict}" + (f", {claim.why}" if claim.why else "")
-    if claim.along.cost is None or claim.across.cost is None:
+    if not claim.optimum or claim.along.cost is None or claim.across.cost is None:
         return [head]
     rule, against = ("x2", "/2") if claim.law.sign > 0 else ("/2", "x2")
     costs = ((claim.along, rule), (claim.across, against), (claim.kept, "kept"))

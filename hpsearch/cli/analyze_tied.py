@@ -26,7 +26,7 @@ def tied(
     json: options.Json = False,
 ) -> None:
     """Say which settings are tied: those that the noise of single runs does not let tell from the best."""
-    check_option("--confidence", confidence, 0.5 < confidence < 1, "above 0.5, below 1")
+    check_option("--confidence", confidence, 0.5 < confidence < 1, "above 0.5, below 1", "not a confidence")
     check_plot(plot)
     study = open_study(results, name)
     check_enough(study)

@@ -7,10 +7,11 @@ import typer
 import yaml
 
 from hpsearch.analysis.choice import choose
-from hpsearch.analysis.repeats import Repeated
+from hpsearch.analysis.repeats import Repeated, by_setting
 from hpsearch.analysis.tied import Tied, tied
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
+from hpsearch.cli.settings_table import ROWS, print_settings
 from hpsearch.cli.tied_words import tied_facts, unknown_noise
 from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
@@ -39,7 +40,7 @@ def best(
     study = open_study(results, name)
     found = tied(study)
     setting = choose(study, found, cheapest)
-    config = Translation.of(study.space).for_function(setting.config)
+    config = Translation.of(study.space).for_function(setting.config, study.space.full_epochs)
     if json:
         known = {"trial_id": setting.trials[0], "objective": setting.mean, "runs": setting.n, "config": dict(config)}
         console.data({**known, "tied": found and found.to_json()})
@@ -64,6 +65,7 @@ def _print(study: Study, setting: Repeated, config: Config, found: Tied | None) 
     console.say(f"trial {setting.trials[0]}  {study.space.objective.metric} {console.number(setting.mean)}{runs}{why}")
     console.say(console.settings(config))
     if found is not None:
+        print_settings(study, found, min(len(found.members), ROWS))
         console.out.print()
         console.facts(tied_facts(found))
     alone = unknown_noise(study)
@@ -80,6 +82,8 @@ def _recipe(study: Study, setting: Repeated, config: Config) -> str:
     from trainer.objective import recipe_for
 
     recipe = recipe_for(study.space.train.settings, config)
+    recipe = recipe if study.space.full_epochs is None else recipe.at_length(study.space.full_epochs)
+    source = f"trial {setting.trials[0]} of the study {study.name}"
     expect = Expect(
         metric="val_accuracy",
         accuracy=setting.metrics["val_accuracy"],
@@ -88,7 +92,7 @@ def _recipe(study: Study, setting: Repeated, config: Config) -> str:
         seconds=None,
         runs=setting.n,
         device="as in the study",
-        source=f"trial {setting.trials[0]} of the study {study.name}, the best of {len(study.history)}, so it flatters",
+        source=f"{source}, the best of {len(by_setting(study))}, so it flatters",
     )
     about = f"{recipe.about}; the best setting of the study {study.name}"
     return recipe.model_copy(update={"about": about, "post": None, "expect": expect, "evidence": ()}).to_yaml()

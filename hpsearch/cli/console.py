@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from hpsearch.contract import Value
 from hpsearch.errors import InputError
 from hpsearch.space.factorial import described
+from hpsearch.store.names import option_for
 from hpsearch.trial import Origin, PendingTrial
 
 if TYPE_CHECKING:
@@ -122,27 +123,23 @@ def plan_facts(plan: "Plan") -> dict[str, str]:
         "function": plan.space.train.function,
         **plan.description.get("facts", {}),
         "search": f"{space.sampler.name} over {searched} for {objective}; {budget}{stopping}",
-        **({"fidelity": _fidelity(space.fidelity)} if space.fidelity else {}),
+        **({"fidelity": _fidelity(space.fidelity, plan.description.get("epochs"))} if space.fidelity else {}),
         **({"prior": prior} if prior else {}),
         **design,
     }
 
 
 def _repeats(space: "Space") -> str:
-    match space.budget.repeats:
-        case 0:
-            return ""
-        case "auto":
-            return ", a third of them to run the best settings again"
-        case number:
-            return f", {number} of them to run the best settings again"
+    repeats = space.budget.repeats_of(space.budget.trials)
+    return f", {repeats} of them to run the best settings again" if repeats else ""
 
 
-def _fidelity(fidelity: "Fidelity") -> str:
+def _fidelity(fidelity: "Fidelity", longest: int | None) -> str:
+    less = f"; the training function's own length is {longest}" if longest and fidelity.full < longest else ""
     kept = "tau held" if fidelity.keep == "tau" else "weight decay held"
     *shorter, full = map(str, fidelity.epochs)
     first = f"complete runs of {', '.join(shorter)} epochs, the better settings then of" if shorter else "runs of"
-    return f"{first} {full} epochs, {kept}"
+    return f"{first} {full} epochs, {kept}{less}"
 
 
 def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[PendingTrial]) -> None:
@@ -160,6 +157,7 @@ def opening(folder: Path, plan: "Plan", engine: "Engine", unfinished: Sequence[P
 
 def closing(folder: Path, search: "Search") -> None:
     """Say what came out and what can be done next."""
+    from hpsearch.analysis.repeats import any_repeated, by_setting
     from hpsearch.analysis.summary import summarise
     from hpsearch.cli.studies import print_found
     from hpsearch.store.reader import open_study
@@ -173,8 +171,9 @@ def closing(folder: Path, search: "Search") -> None:
         say(f"\nthe target of {search.space.objective.metric} is reached")
     elif search.budget.out_of_time:
         say("\nthe hours are over")
-    where = _results_option(folder)
+    where = option_for(folder)
     steps = [f"hpsearch show {name}{where}"]
+    steps += [f"hpsearch analyze tied {name} --plot tied.png{where}"] if any_repeated(by_setting(study)) else []
     steps += [] if search.target_reached else [f"hpsearch extend {name} --trials N{where}"]
     steps += [f"hpsearch best {name} --write best.yaml{where}"] if summary.best else []
     out.print()
@@ -186,14 +185,14 @@ def closing(folder: Path, search: "Search") -> None:
 def interrupted(folder: Path) -> None:
     """Say that nothing is lost and how to go on."""
     err.print(f"\ninterrupted; finished trials are kept in {escape(shown(folder))}")
-    err.print(f"go on with: hpsearch resume {folder.name}{_results_option(folder)}")
+    err.print(f"go on with: hpsearch resume {folder.name}{option_for(folder)}")
 
 
 def aborted(folder: Path, error: str) -> None:
     """Show the error that all the first trials ended with."""
     err.print("\n[bold red]error:[/bold red] the first three trials failed in the same way; the search is stopped")
     err.print(escape(error))
-    err.print(f"after mending the function: hpsearch resume {folder.name} --retry-failed{_results_option(folder)}")
+    err.print(f"after mending the function: hpsearch resume {folder.name} --retry-failed{option_for(folder)}")
     err.print("after changing the space file: hpsearch run, which makes a new study")
 
 
@@ -203,8 +202,3 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def _results_option(folder: Path) -> str:
-    results = folder.parent
-    return "" if results == Path.cwd() / "results" else f" --results {shown(results)}"

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from hpsearch.errors import Problem, StudyError
 from hpsearch.space.spec import Space
 from hpsearch.store.sessions import FINISHED, hours_left
 from hpsearch.store.writer import StudyWriter
-from hpsearch.trial import Status
+from hpsearch.trial import Origin, Status
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,18 @@ def left(
 ) -> Left:
     """Find out what is left of an open study when ``more`` trials are added and ``hours`` are given.
 
-    ``repeats`` takes the place of the budget's. Without ``hours``, more trials get the hours of the space anew; going
-    on gets what the last session left of its own.
+    ``repeats`` says how many of these are repeats, "auto" all of them. Without ``hours``, more trials get the hours of
+    the space anew; going on gets what the last session left of its own.
     """
     space = Space.restore(store.record["space"])
     again = tuple(trial.number for trial in store.history if retry_failed and trial.status is Status.FAILED)
-    space = with_trials(space, _trials(store, space, more), repeats)
+    space = with_trials(space, _trials(store, space, more), _repeats(store, more, repeats))
     if hours is None:
         hours = space.budget.hours if more else _hours_left(store, space)
     return Left(space, hours, again, None if again or store.pending else _why_nothing(store, space, hours))
 
 
-def with_trials(space: Space, trials: int, repeats: int | str | None = None) -> Space:
+def with_trials(space: Space, trials: int, repeats: int | None = None) -> Space:
     """Return the space with another number of trials, and of repeats. Raises SpaceError where that is no budget."""
     changes = {"trials": trials} if repeats is None else {"trials": trials, "repeats": repeats}
     return Space.restore({**space.dump(), "budget": {**space.budget.model_dump(), **changes}})
@@ -49,6 +50,18 @@ def _trials(store: StudyWriter, space: Space, more: int) -> int:
     sessions = store.record["sessions"]
     ended = bool(sessions) and sessions[-1]["reason"] == FINISHED
     return (_count(store) if more and ended else space.budget.trials) + more
+
+
+def _repeats(store: StudyWriter, more: int, wanted: int | str | None) -> int | None:
+    """Return the repeats of the study in all, where so many are ``wanted`` among ``more`` trials; None as before."""
+    if wanted is None:
+        return None
+    added = more if wanted == "auto" else wanted
+    if not isinstance(added, int) or not 0 <= added <= more:
+        what, allowed = "not a number of repeats among the new trials", f"auto (all of them), or 0 to {more}"
+        raise StudyError(Problem(what, key="--repeats", got=str(wanted), allowed=allowed))
+    done = sum(trial.origin is Origin.REPEAT for trial in (*store.history, *store.pending))
+    return done + added
 
 
 def _hours_left(store: StudyWriter, space: Space) -> float | None:

@@ -24,7 +24,7 @@ Set = Annotated[
 ]
 Repeats = Annotated[
     str | None,
-    typer.Option("--repeats", metavar="N|auto", help="How many of all trials run the best settings again."),
+    typer.Option("--repeats", metavar="N|auto", help="How many of the trials run the best settings again."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the study, instead of the space's.")]
 

@@ -14,7 +14,7 @@ Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write
 
 
 def check_plot(file: Path | None) -> None:
-    """Raise StudyError where a picture cannot have this name, before anything is computed."""
+    """Raise StudyError where a picture cannot be written there, before anything is computed."""
     if file is not None:
         from hpsearch.report.style import check
 

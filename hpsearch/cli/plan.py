@@ -137,7 +137,7 @@ def overrides(
 
 def repeats_of(text: str | None) -> int | str | None:
     """Return the value of --repeats: a number, or a word that the space judges."""
-    return int(text) if text is not None and text.isdecimal() else text
+    return int(text) if text is not None and text.removeprefix("-").isdecimal() else text
 
 
 def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:

@@ -33,6 +33,9 @@ def grid(plan: Plan) -> dict[str, str]:
     if space.sampler.name != "grid":
         return {}
     size, trials = len(combinations(space.parameters)), space.budget.trials - len(space.start_with)
+    trials = max(
+        min(trials, size), trials - space.budget.repeats_of(space.budget.trials)
+    )  # repeats come after a whole grid
     return {"grid": f"{console.counted(size, 'combination')}; the budget covers them {max(0, trials) / size:.3g} times"}
 
 

@@ -1,6 +1,6 @@
 """The table of a study's settings where some were run more than once."""
 
-from hpsearch.analysis.repeats import Repeated, any_repeated, by_setting, varying
+from hpsearch.analysis.repeats import Repeated, any_repeated, by_stability, varying
 from hpsearch.analysis.tied import Tied
 from hpsearch.cli import console
 from hpsearch.store.reader import Study
@@ -14,7 +14,8 @@ def print_settings(study: Study, found: Tied | None, top: int = ROWS) -> None:
 
     Those that are tied with the best are marked, with what is to be expected of them.
     """
-    settings = by_setting(study)
+    stable, unstable = by_stability(study)
+    settings = [*stable, *unstable]
     if not any_repeated(settings):
         return
     metric = study.space.objective.metric

@@ -6,8 +6,8 @@ from rich.table import Table
 
 from hpsearch.analysis.repeats import any_repeated, by_setting
 from hpsearch.analysis.rungs import full_runs, rungs
-from hpsearch.analysis.summary import Setting, Summary, summarise
-from hpsearch.analysis.tied import tied
+from hpsearch.analysis.summary import Setting, Summary, edges, summarise
+from hpsearch.analysis.tied import Tied, tied
 from hpsearch.cli import console, options
 from hpsearch.cli.effects import effects_json, is_factorial, print_effects
 from hpsearch.cli.health_words import edge_words, health_notes
@@ -61,8 +61,9 @@ def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
     found = tied(study)
     if not any_repeated(by_setting(study)):
         _print_top(summary, top)
-    print_settings(study, found, top or ROWS)
-    for edge in summary.edges:
+    print_settings(study, found, _rows(found, top))
+    at_edges = edges(study.space.parameters, found.best.setting.config) if found else summary.edges
+    for edge in at_edges:
         console.note(edge_words(edge))
     if found is not None:
         console.out.print()
@@ -70,6 +71,13 @@ def print_found(study: Study, summary: Summary, top: int | None = None) -> None:
     alone = unknown_noise(study)
     for line in [*([alone] if alone else []), *health_notes(study)]:
         console.note(line)
+
+
+def _rows(found: Tied | None, top: int | None) -> int:
+    """Return how many settings the table shows: all, or ``top`` and those that are tied, if they are not many."""
+    if top is None:
+        return ROWS
+    return max(top, min(len(found.members), MANY)) if found else top
 
 
 def _more_json(study: Study) -> dict[str, object]:
@@ -118,6 +126,9 @@ def _print_top(summary: Summary, top: int | None) -> None:
     console.out.print()
     console.out.print(_settings(summary, summary.top[:top]))
 
+
+MANY = 10
+"""Tied settings at the end of a run; `show` has them all."""
 
 LEAVE_OUT = ("seconds", "epochs", "test_accuracy", "val_accuracy")
 """Columns that go, in this order, where the terminal is too narrow for all."""

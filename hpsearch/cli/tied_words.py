@@ -1,15 +1,13 @@
 """Tied settings in words: which share the first place, what the best is worth, what the study could have seen."""
 
-from hpsearch.analysis.repeats import Repeated, any_repeated, by_setting, varying
+from hpsearch.analysis.next_step import next_step
+from hpsearch.analysis.repeats import any_repeated, by_setting
 from hpsearch.analysis.rungs import Rung
 from hpsearch.analysis.tied import Tied, TiedSetting
 from hpsearch.cli import console
 from hpsearch.cli.settings_table import with_error
 from hpsearch.statistics.rank_correlation import LEAST
 from hpsearch.store.reader import Study
-
-CHEAPER = 0.9
-"""A run of the cheapest setting must take at most this share of the best one's time to be worth a sentence."""
 
 MORE = 12
 """At most so many repeats are recommended at first."""
@@ -21,7 +19,7 @@ FEW = 4
 def tied_facts(found: Tied) -> dict[str, str]:
     """Return label and text of what there is to say of tied settings."""
     rows = {"best": _best(found), "tied": _tied(found)}
-    if found.cheapest.setting.train_seconds <= CHEAPER * found.best.setting.train_seconds:
+    if found.cheapest is not found.best:
         cheap, best = (console.duration(one.setting.train_seconds) for one in (found.cheapest, found.best))
         expected = f"{found.metric} {_expected(found.cheapest)}"
         rows["cheapest"] = f"{_name(found, found.cheapest)}: {cheap} a run instead of {best}, {expected}"
@@ -30,10 +28,11 @@ def tied_facts(found: Tied) -> dict[str, str]:
 
 def unknown_noise(study: Study) -> str | None:
     """Return what to say where no setting was run twice; None where there is nothing to compare."""
-    if len(by_setting(study)) < 2 or any_repeated(by_setting(study)):
+    settings, to_come = by_setting(study), study.running and study.space.budget.repeats != 0
+    if len(settings) < 2 or any_repeated(settings) or to_come:
         return None
-    more = f"`hpsearch extend {study.name} --trials {max(4, min(MORE, len(by_setting(study)) // 2))} --repeats auto`"
-    return f"every setting ran once, so nothing is known of the noise: the best may be the luckiest; {more} finds out"
+    mended = next_step(study, f"--trials {max(4, min(MORE, len(settings) // 2))} --repeats auto")
+    return f"every setting ran once, so nothing is known of the noise: the best may be the luckiest; {mended}"
 
 
 def unstable(found: Tied) -> list[str]:
@@ -62,7 +61,8 @@ def _tied(found: Tied) -> str:
     tied, worse, level = len(found.members), found.settings - len(found.members), f"{found.confidence:.0%}"
     stopped = f"; {console.counted(found.stopped, 'setting')} stopped early not compared" if found.stopped else ""
     if not worse:
-        return f"all {tied} settings: none is shown to be worse ({level}), so any of them may be the best{stopped}"
+        every = "both" if tied == 2 else f"all {tied}"
+        return f"{every} settings: none is shown to be worse ({level}), so any of them may be the best{stopped}"
     others = "the other setting is" if worse == 1 else f"the other {worse} settings are"
     first = "none" if tied == 1 else f"{tied} settings, any of which may be the best"
     return f"{first}; {others} shown to be worse ({level}){stopped}"
@@ -76,10 +76,8 @@ def _best(found: Tied) -> str:
 
 
 def _name(found: Tied, one: TiedSetting) -> str:
-    """Return the parameters in which the tied settings differ, or all, with a trial to find the setting by."""
-    settings: list[Repeated] = [member.setting for member in found.members]
-    names = varying(settings) or [*one.setting.config]
-    config = {name: one.setting.config[name] for name in names if name in one.setting.config}
+    """Return the parameters that were searched, with a trial to find the setting by."""
+    config = {name: one.setting.config[name] for name in found.searched if name in one.setting.config}
     return f"trial {one.setting.trials[0]}, {console.settings(config)}"
 
 

@@ -58,15 +58,13 @@ class Panel:
 
 
 def panels(found: Flatness) -> tuple[Panel, ...]:
-    """Return the data of the picture: the claims whose costs are known. Raises StudyError where there is none."""
-    shown = [claim for claim in found.claims if claim.along.cost and claim.across.cost and claim.kept.cost]
+    """Return the data of the picture: the claims whose moves are known. Raises StudyError where there is none."""
+    shown = [claim for claim in found.claims if claim.optimum and all(_known(move) for move in _moves(claim))]
     if not shown:
-        what = "there is no picture: what the claims are about does not vary in this study"
-        raise StudyError(Problem(what, key="--plot", hint="; ".join(claim.why for claim in found.claims)))
-    near = found.near
-    return tuple(
-        Panel(claim, _curve(near, claim.along), _curve(near, claim.across), _curve(near, claim.kept)) for claim in shown
-    )
+        what = "there is no picture: the trials do not say of any rule what moving by it and against it changes"
+        reasons = (f"{claim.law.held}: {claim.why or 'only both ways together are known'}" for claim in found.claims)
+        raise StudyError(Problem(what, key="--plot", hint="; ".join(reasons)))
+    return tuple(Panel(claim, *(_curve(found.near, move) for move in _moves(claim))) for claim in shown)
 
 
 def draw(shown: Sequence[Panel], metric: str) -> Figure:
@@ -82,17 +80,32 @@ def draw(shown: Sequence[Panel], metric: str) -> Figure:
     return figure
 
 
+def _moves(claim: Claim) -> tuple[Move, Move, Move]:
+    return claim.along, claim.across, claim.kept
+
+
+def _known(move: Move) -> bool:
+    """Tell whether a move has a curve: not where the trials determine no more than the mean of both its ways."""
+    return bool(move.ways)
+
+
 def _curve(near: Neighbourhood, move: Move) -> Curve:
-    back, forward = (float(np.clip(end, -MOST_OCTAVES, MOST_OCTAVES)) for end in near.reach(move.step))
+    along = (near.z - near.best) @ move.step / (move.step @ move.step)
+    back, forward = _ends(near, move, along)
     octaves = np.linspace(back, forward, STEPS)
     found = [near.surface.estimate(change(near.best, by * move.step)) for by in octaves]
     middle, low, high = np.array([(one.value, one.low, one.high) for one in found if one]).T
-    along = (near.z - near.best) @ move.step / (move.step @ move.step)
     inside = (back <= along) & (along <= forward)
     places = along[inside]
     points = np.interp(places, octaves, middle) + near.residuals[inside]
     pairs = {way * float(np.log2(some.factor)): some for way, some in move.pairs.items()}
     return Curve(octaves, middle, low, high, places, points, pairs)
+
+
+def _ends(near: Neighbourhood, move: Move, along: Floats) -> tuple[float, float]:
+    """Return where a curve ends: with the last of the trials, which lie at ``along`` (n,), or before."""
+    back, forward = near.reach(move.step)
+    return max(back, float(along.min()), -MOST_OCTAVES), min(forward, float(along.max()), MOST_OCTAVES)
 
 
 def _panel(axes: Axes, panel: Panel) -> None:

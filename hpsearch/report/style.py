@@ -1,5 +1,6 @@
 """One look for all pictures, and how they become files; without the state of pyplot."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,18 @@ def save(figure: Figure, file: Path) -> None:
 
 
 def check(file: Path) -> None:
-    """Raise StudyError where a picture cannot have this name, before anything is computed for it."""
+    """Raise StudyError where a picture cannot be written to ``file``, before anything is computed for it."""
     if file.suffix.lower() not in FORMATS:
         what = "a picture is written as PNG or SVG"
         raise StudyError(Problem(what, key="--plot", got=str(file), allowed=f"a name ending in {listed(FORMATS)}"))
+    obstacle = _obstacle(file)
+    if obstacle is not None:
+        raise StudyError(Problem(f"cannot write the picture: {obstacle}", key="--plot", got=str(file)))
+
+
+def _obstacle(file: Path) -> str | None:
+    if not file.parent.is_dir():
+        return "there is no such folder"
+    if file.is_dir():
+        return "this is a folder"
+    return None if os.access(file if file.exists() else file.parent, os.W_OK) else "no permission to write there"

@@ -101,8 +101,9 @@ def _value(value: Value) -> str:
 def _standing(found: Tied, member: TiedSetting | None) -> str:
     if member is None:
         return ""
-    words = ["best" if member is found.best else "tied", *(["cheapest"] if member is found.cheapest else [])]
-    return ", ".join(words)
+    if member is found.best:
+        return "best"
+    return "tied, cheapest" if member is found.cheapest else "tied"
 
 
 def _ends(found: Tied, rows: Sequence[Row], sign: float) -> tuple[float, float]:

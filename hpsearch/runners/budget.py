@@ -27,16 +27,16 @@ class Budget:
             return None
         return max(0.0, self.hours * 3600 - (self.clock() - self.started))
 
-    def projected(self, first: int, number: int) -> int:
-        """Return how many trials the study will have, where this session began with ``first`` and is at ``number``.
+    def projected(self, number: int, ended: int) -> int:
+        """Return how many trials the study will have that is about to start trial ``number``.
 
-        Where the hours come to an end before the trials do, by the pace so far.
+        Where the hours end before the trials do, that is by the pace at which ``ended`` trials did in this session.
         """
         left = self.seconds_left()
-        if left is None or self.hours is None:
+        if left is None or ended == 0:
             return self.trials
-        spent = 1 - left / (self.hours * 3600)
-        return min(self.trials, first + round((number - first) / spent)) if spent > 0 else self.trials
+        pace = ended / (self.clock() - self.started)
+        return min(self.trials, max(number + 1, number + round(pace * left)))
 
     @property
     def out_of_time(self) -> bool:

@@ -63,7 +63,7 @@ class Search:
         completed = [trial.epochs for trial in self._ended if trial.status is Status.COMPLETED]
         self._longest = max(completed, default=None)
         self._next_number = 1 + max([*results, *(trial.number for trial in self._again)], default=-1)
-        self._first_number = self._next_number
+        self._ended_before = len(self._ended)
         self._first_causes: list[str] | None = []
         self.target_reached = any(self._reaches_target(trial) for trial in self._ended)
         self._rule = stopping.rule(space.stopping.rule, space.stopping.grace, self._told())
@@ -113,7 +113,7 @@ class Search:
 
     def _propose(self) -> PendingTrial:
         number, self._next_number = self._next_number, self._next_number + 1
-        trials = self.budget.projected(self._first_number, number)
+        trials = self.budget.projected(number, len(self._ended) - self._ended_before)
         return self._proposer.propose(self._ended, [*self.running, *self._again], number, trials)
 
     def _take_report(self, run: _Running, report: EpochReport) -> bool:

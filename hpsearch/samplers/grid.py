@@ -16,6 +16,10 @@ class GridSampler(Sampler):
         self._combinations = combinations(space.parameters)
         self._first = len(space.start_with)
 
+    def is_whole(self, number: int) -> bool:
+        """Whether every combination has been proposed."""
+        return number - self._first >= len(self._combinations)
+
     def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
         """Return the combination of trial ``number``; the history plays no part."""
         return self._combinations[(number - self._first) % len(self._combinations)]

@@ -10,10 +10,7 @@ from hpsearch.samplers.rungs import Rungs
 from hpsearch.seeds import derived_seed
 from hpsearch.space.spec import Space
 from hpsearch.statistics.racing import next_repeat
-from hpsearch.trial import FinishedTrial, Key, Origin, PendingTrial, Status
-
-AUTO = 3
-"""One of so many trials is a repeat where the space leaves the number open."""
+from hpsearch.trial import FinishedTrial, Key, Origin, PendingTrial, Status, key
 
 
 class _Choice(NamedTuple):
@@ -34,14 +31,15 @@ class Proposer:
         self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int, trials: int
     ) -> PendingTrial:
         """Return trial ``number`` of a search that is going to have ``trials``."""
-        kept = self._repeats_to_come([*history, *pending], trials)
-        left = trials - number
-        choice = (
-            (self._repeat(history, pending) if left <= kept else None)
-            or self._promotion(history, pending, left - kept)
-            or self._new(history, pending)
-        )
-        same = [one for one in (*history, *pending) if one.config == choice.config and one.schedule == choice.schedule]
+        history = sorted(
+            history, key=lambda trial: trial.number
+        )  # results come in any order; ties must not depend on it
+        kept, left = self._repeats_to_come([*history, *pending], trials), trials - number
+        again = self._repeat(history, pending) if left <= kept else None
+        before_repeats = left - kept if left > kept else left  # all that is left, where repeats decide nothing any more
+        choice = again or self._promotion(history, pending, before_repeats) or self._new(history, pending)
+        chosen = (key(choice.config), choice.schedule)
+        same = [one for one in (*history, *pending) if (one.key, one.schedule) == chosen]
         return PendingTrial(
             number,
             choice.config,
@@ -56,12 +54,13 @@ class Proposer:
         return self._sampler.grade(self._comparable(history))
 
     def _repeats_to_come(self, started: Sequence[PendingTrial], trials: int) -> int:
-        wanted = self._space.budget.repeats
-        repeats = trials // AUTO if wanted == "auto" else wanted
-        return repeats - sum(trial.origin is Origin.REPEAT for trial in started)
+        done = sum(trial.origin is Origin.REPEAT for trial in started)
+        return max(0, self._space.budget.repeats_of(trials) - done)
 
     def _repeat(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial]) -> _Choice | None:
-        """Return the setting that another run decides most about, None where the best is known."""
+        """Return the setting that another run decides most about, None where the best is known, or a grid has gaps."""
+        if not self._sampler.is_whole(self._proposed(history, pending)):
+            return None
         groups = self._results(history)
         running = Counter(trial.key for trial in pending if trial.schedule is None)
         place = next_repeat([*groups.values()], [running[one] for one in groups]) if len(groups) > 1 else None

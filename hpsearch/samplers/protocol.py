@@ -20,6 +20,10 @@ class Sampler(Protocol):
         A sampler that does not learn uses ``number`` only, so its trials are the same however they are scheduled.
         """
 
+    def is_whole(self, number: int) -> bool:
+        """Whether the first ``number`` suggestions are enough for a design that says little before it is complete."""
+        return True
+
     def grade(self, history: Sequence[FinishedTrial]) -> float | None:
         """Return how the prior fits these trials (``FinishedTrial.prior_grade``), None where there is none to grade."""
         return None

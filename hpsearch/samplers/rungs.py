@@ -9,7 +9,7 @@ a rung is a run of its own whose learning rate has come down, not the beginning 
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -61,22 +61,22 @@ class Rungs:
         return next((rung for rung, does in enumerate(misleads) if not does), len(self._lengths) - 1)
 
     def promotion(
-        self, history: Sequence[FinishedTrial], pending: Iterable[PendingTrial], left: int
+        self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], left: int
     ) -> tuple[Config, int] | None:
         """Return a setting that is to be run on a higher rung, and that rung; None where none has earned it.
 
-        With as many trials ``left`` as there are rungs to climb, the best goes up whether it has earned it or not: a
-        search should not end without a full run.
+        With as many trials ``left`` as it takes to climb all rungs beside those that are ``pending``, the best goes up
+        whether it has earned it or not, one at a time: a search should not end without a full run.
         """
         configs = {trial.key: trial.config for trial in history}
         losses, lowest = self.losses(history), self.lowest(history)
-        above = self._above(history, pending)
+        above, climbing = self._above(history, pending), {self.rung(trial) for trial in pending}
         steps = range(len(self._lengths) - 2, lowest - 1, -1)
-        for climb in (False, left <= len(steps)):
+        for climb in (False, left <= len(steps) * (1 + len(pending))):
             for rung in steps:
                 earned = len(losses[rung]) // self._eta(rung) - len(above[rung] & losses[rung].keys())
                 best = next((one for one in _ranked(losses[rung]) if one not in above[rung]), None)
-                if best is not None and (climb or earned > 0):
+                if best is not None and (earned > 0 or (climb and rung + 1 not in climbing)):
                     return configs[best], rung + 1
         return None
 
@@ -108,8 +108,11 @@ class Rungs:
         return max(2, round(self._lengths[rung + 1] / self._lengths[rung]))
 
     def _above(self, history: Iterable[FinishedTrial], pending: Iterable[PendingTrial]) -> list[set[Key]]:
-        """Return for every rung the settings that were started on a higher one."""
-        started = [(trial.key, self.rung(trial)) for trial in (*history, *pending)]
+        """Return for every rung the settings that were started on a higher one; a crash there is forgiven once."""
+        ended = [(trial.key, self.rung(trial)) for trial in history if trial.status is not Status.FAILED]
+        crashes = Counter((trial.key, self.rung(trial)) for trial in history if trial.status is Status.FAILED)
+        running = [(trial.key, self.rung(trial)) for trial in pending]
+        started = [*ended, *running, *(one for one, times in crashes.items() if times > 1)]
         return [{one for one, where in started if where > rung} for rung in range(len(self._lengths))]
 
 

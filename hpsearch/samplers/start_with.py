@@ -32,6 +32,10 @@ class StartWith(Sampler):
             )
         )
 
+    def is_whole(self, number: int) -> bool:
+        """Whether the sampler's design is complete, behind the entries."""
+        return self._sampler.is_whole(number)
+
     def grade(self, history: Sequence[FinishedTrial]) -> float | None:
         """Return the grade that the sampler gives its prior."""
         return self._sampler.grade(history)

@@ -122,6 +122,10 @@ class Fidelity(Typed):
         return self.epochs[:-1]
 
 
+AUTO = 3
+"""One of so many trials is a repeat where the space leaves the number open."""
+
+
 class Budget(Typed):
     """When no more trials are started: whichever comes first."""
 
@@ -129,6 +133,10 @@ class Budget(Typed):
     hours: FiniteFloat | None = Field(default=None, gt=0)
     repeats: Literal["auto"] | Annotated[int, Field(ge=0)] = 0
     """How many of the trials run a setting again, to tell the best settings apart; auto is a third of them."""
+
+    def repeats_of(self, trials: int) -> int:
+        """Return how many of so many trials are repeats."""
+        return trials // AUTO if self.repeats == "auto" else self.repeats
 
     @model_validator(mode="after")
     def _check(self) -> Self:

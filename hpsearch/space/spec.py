@@ -61,6 +61,7 @@ class Space(Typed):
         if self.prior is not None and self.prior.normal is not None:
             check_normal(self.prior.normal, self.parameters, self.coordinates)
         self._check_fidelity()
+        self._check_repeats()
         if self.sampler.name == "grid":
             combinations(self.parameters)
         if self.sampler.name == "factorial":
@@ -78,6 +79,11 @@ class Space(Typed):
             raise wrong(what, "fidelity", got=f"stopping: {{rule: {self.stopping.rule}}}", hint="leave out one of them")
         if self.fidelity.shorter and self.sampler.name == "factorial":
             raise wrong("the runs of a design are all of one length", "fidelity", "epochs", hint="name one length")
+
+    def _check_repeats(self) -> None:
+        if self.budget.repeats != 0 and self.sampler.name == "factorial":
+            what, hint = "repeats of what looks best would bias the effects", "more trials go through the design again"
+            raise wrong(what, "budget", "repeats", got=self.budget.repeats, hint=hint)
 
     def _check_condition(self, name: str, other: str, values: tuple[Value, ...]) -> None:
         path = ("parameters", name, "when", other)

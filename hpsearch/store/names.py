@@ -34,6 +34,14 @@ def default_name(results: Path, stem: str) -> str:
     return name
 
 
+def option_for(folder: Path) -> str:
+    """Return what a command about the study in ``folder`` needs to find it: nothing, or --results and its place."""
+    results, here = folder.parent, Path.cwd()
+    if results == here / "results":
+        return ""
+    return f" --results {results.relative_to(here) if results.is_relative_to(here) else results}"
+
+
 def study_names(results: Path) -> list[str]:
     """Return the names of the studies in ``results``, damaged ones too, sorted."""
     if not results.is_dir():

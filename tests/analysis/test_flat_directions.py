@@ -1,6 +1,7 @@
 """Flat directions on surfaces that are known exactly, with noise, and on the shipped studies."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -204,6 +205,45 @@ def test_too_narrow_a_range_and_axes_that_move_together_stay_open():
     assert "do not tell both quantities apart" in flatness(study(z, product_only(z))).claims[0].why
 
 
+def test_too_narrow_a_window_is_told_from_too_narrow_a_range():
+    """Most trials lie close to the best ones, as a search leaves them; a few farther away lie outside the window."""
+    rng = np.random.default_rng(14)
+    z = np.concatenate([drawn(rng, 100) / 10, drawn(rng, 60)])
+    one = study(z, each_on_its_own(z) + rng.normal(0, 0.02, 160))
+    assert flatness(one).claims[0].why == (
+        "the trials that were fitted, the better 80 of 160, lie too close together: try --window 1, or more trials"
+    )
+    assert verdicts(flatness(one, window=1)) == [FAILS] * 3
+
+
+def test_shorter_runs_are_left_out_as_such():
+    z = drawn(np.random.default_rng(15), 60)
+    whole = study(z, product_only(z))
+    short = tuple(replace(trial, schedule=2 if trial.number < 20 else None) for trial in whole.history)
+    assert flatness(replace(whole, history=short)).left_out == {"shorter runs": 20}
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_without_an_optimum_there_is_no_verdict(sign):
+    """On a hill the middle of the lowest trials is no best setting; in the bowl it is."""
+    rng = np.random.default_rng(16)
+    z = drawn(rng, 80)
+    found = flatness(study(z, sign * each_on_its_own(z) + rng.normal(0, 0.05, 80)), window=1)
+    assert verdicts(found) == [FAILS if sign > 0 else OPEN] * 3
+    assert (found.best is None) == (sign < 0)
+    assert all("no optimum" in claim.why and claim.ratio is None for claim in found.claims) == (sign < 0)
+
+
+def test_a_best_setting_beyond_a_gap_is_none():
+    """Trials crowded at high losses and one far away: between, the surface falls far below all that was measured."""
+    z = np.zeros((10, 4))
+    z[:, 0] = [0.522, 1.518, 0.802, 1.036, 1.443, 0.802, 1.036, 0.802, -9.443, 1.481]
+    z[:, 1] = [0.585, 0.752, 0.113, -1.146, -2.554, 0.113, -1.146, 0.113, 8.229, -5.059]
+    found = flatness(study(z, [0.39, 0.617, 0.432, 0.511, 0.647, 0.403, 0.471, 0.423, 1.482, 0.749]))
+    claim = found.claims[2]
+    assert claim.along.cost.high < 0 and claim.verdict is OPEN and "no optimum" in claim.why and found.best is None
+
+
 def test_what_else_varies_is_noise_and_is_named():
     rng = np.random.default_rng(9)
     z = drawn(rng, 80)
@@ -214,12 +254,24 @@ def test_what_else_varies_is_noise_and_is_named():
     assert found.near.surface.residual_std == pytest.approx(0.1, rel=0.3)
 
 
-@pytest.mark.parametrize(("trials", "allowed"), [(0, "at least 3"), (2, "at least 3"), (10, "at least 18"), (17, "18")])
-def test_too_few_trials_are_refused(trials, allowed):
-    with pytest.raises(StudyError, match="too few trials") as refusal:
+@pytest.mark.parametrize("trials", [0, 1, 2, 10, 17])
+def test_too_few_trials_are_refused_with_what_this_study_needs(trials):
+    with pytest.raises(StudyError, match="too few full runs") as refusal:
         flatness(without(next(studies(rate_only, 30, 0.1, 1)), trials))
     (problem,) = refusal.value.problems
-    assert allowed in problem.allowed and f"{trials} of the {trials}" in problem.got and "hpsearch" in problem.hint
+    assert problem.allowed == "at least 18 for a quadratic in lr, weight_decay, batch_size, 1 - momentum"
+    assert f"{trials} of the {trials}" in problem.got and "hpsearch" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("running", "reason", "words"),
+    [(True, None, "wait for"), (False, "aborted", "resume s --retry-failed"), (False, "finished", "extend s --trials")],
+)
+def test_what_is_to_be_done_for_more_trials_depends_on_the_study(running, reason, words):
+    few = without(next(studies(rate_only, 30, 0.1, 1)), 2)
+    with pytest.raises(StudyError, match="too few") as refusal:
+        flatness(replace(few, running=running, record={"sessions": [{"reason": reason}]}))
+    assert words in refusal.value.problems[0].hint
 
 
 def test_an_axis_with_two_values_needs_no_square():

@@ -1,7 +1,9 @@
 """Tied settings: who is compared, in which units, and what is missing where nothing can be said."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -115,7 +117,7 @@ def test_what_is_pending_is_waited_for_or_resumed() -> None:
     pending = [PendingTrial(2, {"lr": 3.0}, 0)]
     with pytest.raises(StudyError, match="hpsearch resume s`"):
         check_enough(study(runs([(1, 0.1), (2, 0.2)]), pending=pending))
-    with pytest.raises(StudyError, match="wait for those that are running"):
+    with pytest.raises(StudyError, match="wait for the trials that are running"):
         check_enough(study(runs([(1, 0.1), (2, 0.2)]), pending=pending, running=True))
 
 
@@ -124,3 +126,24 @@ def test_what_is_not_known_comes_with_what_would_tell() -> None:
     assert "extend s --trials N --repeats auto" in str(not_known(study(runs([(1, 0.1), (2, 0.2)]))))
     alone = str(not_known(study(runs([(1, 0.1), (1, 0.2)])), "--cheapest"))
     assert "fewer than two have a full run" in alone and "--cheapest" in alone
+
+
+def test_what_was_aborted_is_resumed_with_what_failed_and_a_study_elsewhere_is_named(tmp_path: Path) -> None:
+    few = study(runs([(1, 0.1)]))
+    record = {"sessions": [{"reason": "aborted"}]}
+    with pytest.raises(StudyError, match=f"resume s --retry-failed --results {tmp_path}`"):
+        check_enough(dataclasses.replace(few, record=record, folder=tmp_path / "s"))
+
+
+def test_a_setting_is_cheaper_from_a_tenth_of_the_time_on() -> None:
+    def cheapest(seconds: float, best: float = 10.0) -> float:
+        results = [(1, 0.1), (1, 0.2), (2, 0.12), (2, 0.22)]
+        trials = runs(results)
+        times = {1.0: best, 2.0: seconds}
+        timed = [dataclasses.replace(one, train_seconds=times[float(str(one.config["lr"]))]) for one in trials]
+        found = tied(study(timed))
+        assert found is not None and found.best.setting.config["lr"] == 1.0
+        return float(str(found.cheapest.setting.config["lr"]))
+
+    assert (cheapest(9.5), cheapest(8.9), cheapest(20.0)) == (1.0, 2.0, 1.0)
+    assert cheapest(0.01, best=0.05) == 1.0, "less than the clock tells"

@@ -33,4 +33,5 @@ def study(
     objective = {"metric": "val_loss" if mode == "min" else "val_accuracy", "mode": mode}
     space = make_space(parameters, objective=objective, **blocks)
     frames = pd.DataFrame(), pd.DataFrame()
-    return Study("s", Path("s"), {"sessions": []}, space, *frames, tuple(trials), tuple(pending), running)
+    record = {"sessions": [{"reason": "finished"}]}
+    return Study("s", Path.cwd() / "results" / "s", record, space, *frames, tuple(trials), tuple(pending), running)

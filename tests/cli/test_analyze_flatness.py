@@ -82,8 +82,11 @@ def test_a_study_of_ones_own_function_that_knows_little(own, in_process):
     ("arguments", "words"),
     [
         (["mien"], ["mien", "did you mean 'mine'?"]),
-        (["few"], ["too few trials", "2 of the 2 trials", "at least 3", "hpsearch extend few"]),
-        (["mine", "--window", 0], ["--window", "above 0, at most 1"]),
+        (
+            ["few"],
+            ["too few full runs", "2 of the 2 trials", "at least 8 for a quadratic in lr, batch_size", "resume few"],
+        ),
+        (["mine", "--window", 0], ["--window", "not a share of the trials", "above 0, at most 1"]),
         (["mine", "--window", "nan"], ["--window", "above 0, at most 1"]),
         (["mine", "--plot", "x.pdf"], ["--plot", "PNG or SVG", ".png, .svg"]),
         (["mine", "--plot", "none/x.png"], ["--plot", "cannot write the picture", "none/x.png"]),
@@ -94,6 +97,7 @@ def test_bad_input_is_explained(own, in_process, monkeypatch, arguments, words):
     done = in_process("analyze", "flatness", *arguments)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words), done.stderr
+    assert not done.stdout
 
 
 def test_a_study_with_nothing_of_this_has_no_picture(tmp_path, in_process):
@@ -101,6 +105,21 @@ def test_a_study_with_nothing_of_this_has_no_picture(tmp_path, in_process):
     done = in_process("analyze", "flatness", "ablate_speed", *REFERENCE, "--plot", file)
     assert done.returncode == 2 and "no picture" in done.stderr and not file.exists()
     assert "lr and momentum would have to vary" in done.stdout and "noise" in done.stdout
+
+
+def test_a_surface_without_an_optimum_is_given_no_costs(tmp_path, in_process):
+    """Losses on a hill: what looks best lies at its foot on all sides, and a move away from the middle improves it."""
+    values = {"lr": {"type": "real", "low": 0.01, "high": 1.0}, "weight_decay": {"type": "real", "low": 0, "high": 1}}
+    space = make_space(values, budget={"trials": 49}, coordinates={"optimizer": "sgd"})
+    with StudyWriter.create(tmp_path, "hill", space, {}) as writer:
+        for number in range(49):
+            x, y = number % 7 - 3, number // 7 - 3
+            config = {"lr": 0.1 * 2.0**x, "weight_decay": 1e-3 * 2.0**y}
+            writer.finished(make_trial(number, config=config, objective=2 - (x**2 + y**2) / 20 + 0.01 * (number % 2)))
+    done = in_process("analyze", "flatness", "hill", "--results", tmp_path, "--window", 1)
+    assert done.returncode == 0, done.stderr
+    assert "lr * weight_decay held: not enough data, the surface has no optimum" in done.stdout
+    assert "best around  not known" in done.stdout and "costs -" not in done.stdout and "forward" not in done.stdout
 
 
 def test_too_few_for_a_surface_says_how_many_it_takes(in_process):

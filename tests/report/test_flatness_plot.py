@@ -23,9 +23,11 @@ def found():
 def test_a_curve_is_the_surface_within_the_trials(found):
     for panel in panels(found):
         for curve, move in ((panel.along, panel.claim.along), (panel.across, panel.claim.across)):
-            back, forward = found.near.reach(move.step)
-            assert curve.octaves[[0, -1]] == pytest.approx(np.clip([back, forward], -MOST_OCTAVES, MOST_OCTAVES))
             best = found.near.best
+            back, forward = found.near.reach(move.step)
+            along = (found.near.z - best) @ move.step / (move.step @ move.step)
+            ends = [max(back, along.min()), min(forward, along.max())]
+            assert curve.octaves[[0, -1]] == pytest.approx(np.clip(ends, -MOST_OCTAVES, MOST_OCTAVES))
             places = np.array([best, *(best + by * move.step for by in curve.octaves)])
             here, *there = found.near.surface.at(places)
             np.testing.assert_allclose(curve.change, np.array(there) - here, atol=1e-9)
@@ -71,6 +73,39 @@ def test_a_panel_for_each_claim_that_has_an_answer():
         "lr by the rule",
         "lr kept",
     ]
+
+
+def test_where_only_both_ways_together_are_known_there_is_no_curve():
+    """One trial has another batch size, so the middle of the best has none that was tried: a way is not known there."""
+    rng = np.random.default_rng(3)
+    z = drawn(rng, 60)
+    z[:, 2], z[:, 3] = 0, 0
+    z[np.argmin(loss(z)), 2] = 1.0
+    found = flatness(study(z, loss(z) - 0.05 * z[:, 2] + rng.normal(0, 0.01, 60)))
+    claim = found.claims[2]
+    assert claim.along.cost is not None and not claim.along.ways
+    with pytest.raises(StudyError, match="no picture") as refusal:
+        panels(found)
+    assert "only both ways together are known" in refusal.value.problems[0].hint
+
+
+def test_a_curve_ends_with_the_trials():
+    """Where one of the trials lies far out on one axis and on another, the box that holds all is mostly empty."""
+    rng = np.random.default_rng(5)
+    z = drawn(rng, 60) / 2
+    z[:, 2:] = 0
+    z[0, :2], z[1, :2] = (-3, 0), (0, -3)
+    found = flatness(study(z, (z**2).sum(axis=1) + rng.normal(0, 0.05, 60)), window=1)
+    (panel,) = panels(found)
+    for curve in (panel.along, panel.across, panel.kept):
+        assert curve.octaves[0] >= curve.places.min() - 1e-9 and curve.octaves[-1] <= curve.places.max() + 1e-9
+
+
+def test_a_surface_without_an_optimum_has_no_picture():
+    z = drawn(np.random.default_rng(6), 60)
+    with pytest.raises(StudyError, match="no picture") as refusal:
+        panels(flatness(study(z, -loss(z) + np.random.default_rng(7).normal(0, 0.01, 60)), window=1))
+    assert "no optimum" in refusal.value.problems[0].hint
 
 
 def test_without_an_answer_there_is_no_picture():

@@ -50,6 +50,9 @@ def test_another_kind_is_refused_before_anything_is_drawn(name: str) -> None:
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken.png").mkdir()
-    for file in (tmp_path / "none" / "x.png", tmp_path / "taken.png"):
-        with pytest.raises(StudyError, match="cannot write the picture"):
-            save(figure(), file)
+    for file, why in ((tmp_path / "none" / "x.png", "no such folder"), (tmp_path / "taken.png", "this is a folder")):
+        for refused in (lambda file=file: check(file), lambda file=file: save(figure(), file)):
+            with pytest.raises(StudyError, match=f"cannot write the picture: .*{why}"):
+                refused()
+    check(tmp_path / "new.png")
+    assert not (tmp_path / "new.png").exists()

@@ -4,7 +4,7 @@ import pytest
 
 from hpsearch.samplers.protocol import Sampler
 from hpsearch.seeds import derived_seed
-from hpsearch.trial import PendingTrial, Status
+from hpsearch.trial import Origin, PendingTrial, Status
 from tests.runners.scripted import Clock, CountingSampler, Record, end, failure, play, report, search, space
 
 
@@ -216,3 +216,18 @@ def test_what_an_earlier_session_left_unfinished_runs_whatever_the_hours_and_the
     clock.seconds = 9999
     assert made.next() == pending[0]
     assert made.next() is None
+
+
+def test_a_repeat_is_not_stopped():
+    """What is worse than the others half-way is stopped, but not where its end is what matters."""
+    made = search(space(rule="median", budget={"trials": 7, "repeats": 2}), epochs=10)
+    stopped = []
+    for number in range(7):
+        trial = made.next()
+        loss = 1.0 if number < 4 else 9.0
+        over = made.take(number, report(1, loss)) or made.take(number, report(5, loss))
+        stopped.append(over)
+        if not over:
+            made.take(number, end())
+        assert (trial.origin is Origin.REPEAT) == (number >= 5)
+    assert stopped[4] and not any(stopped[5:])

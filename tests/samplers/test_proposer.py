@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hpsearch.errors import SpaceError
+from hpsearch.samplers.by_name import make_sampler
 from hpsearch.samplers.proposer import Proposer
 from hpsearch.samplers.protocol import Sampler
 from hpsearch.space.spec import Space
@@ -120,3 +122,71 @@ def test_the_grade_is_of_comparable_trials():
     proposer = Proposer(space(fidelity={"epochs": [2, 6]}), Counting())
     trials = [finished(0, {"lr": 0.0}, 2.0, schedule=2), finished(1, {"lr": 0.0}, 1.0)]
     assert proposer.grade(trials) == 1.0
+
+
+def test_repeats_under_way_count():
+    """Two workers: the second repeat goes to another setting, and no more are begun than there are to be."""
+    proposer = Proposer(space(trials=8, repeats=2), Counting())
+    history = [finished(n, {"lr": float(n)}, 1 + n / 100) for n in range(6)]
+    first = proposer.propose(history, [], 6, 8)
+    second = proposer.propose(history, [first], 7, 8)
+    assert (first.origin, second.origin) == (Origin.REPEAT, Origin.REPEAT)
+    assert (first.config, second.config) == ({"lr": 0.0}, {"lr": 1.0})
+    assert proposer.propose(history, [first, second], 8, 9).origin is Origin.NEW
+    again = Proposer(space(trials=9, repeats=3), Counting()).propose(history, [first, second], 8, 9)
+    assert (again.config, again.repeat) == ({"lr": 0.0}, 2)
+
+
+def test_a_grid_is_whole_before_anything_is_repeated():
+    parameters = {"lr": {"type": "choice", "values": [1, 2, 3, 4]}}
+    a_space = space(trials=6, repeats="auto", parameters=parameters, sampler={"name": "grid"})
+    proposer, history = Proposer(a_space, make_sampler(a_space)), []
+    for number in range(6):
+        one = proposer.propose(history, [], number, 6)
+        history.append(finished(number, one.config, 1.0, origin=one.origin, repeat=one.repeat))
+    assert origins(history) == "nnnnrr"
+
+
+def test_repeats_in_a_design_are_refused():
+    parameters = {name: {"type": "choice", "values": [1, 2]} for name in ("a", "b")}
+    with pytest.raises(SpaceError, match="bias the effects"):
+        space(trials=12, repeats="auto", parameters=parameters, sampler={"name": "factorial", "runs": 8})
+
+
+def test_where_repeats_decide_nothing_any_more_rungs_go_on_as_before():
+    rungs = space(trials=60, repeats=30, fidelity={"epochs": [2, 6, 18]})
+    history = play(rungs, lambda one: abs(one.config["lr"] - 7))
+    late = [trial.origin for trial in history[40:]]
+    assert late.count(Origin.NEW) > late.count(Origin.PROMOTION) > 0
+
+
+def in_parallel(a_space, workers, loss):
+    """Run trials on so many workers, each as long as its schedule; return the history."""
+    proposer, history, running, clock = Proposer(a_space, Counting()), [], [], 0
+    trials = a_space.budget.trials
+    for number in range(trials + workers):
+        if len(running) == workers or number >= trials:
+            clock, ended = min(running, key=lambda entry: (entry[0], entry[1].number))
+            running.remove((clock, ended))
+            kind = {"schedule": ended.schedule, "origin": ended.origin, "repeat": ended.repeat}
+            history.append(finished(ended.number, ended.config, loss(ended), **kind))
+        if number < trials:
+            one = proposer.propose(history, [trial for _, trial in running], number, trials)
+            running.append((clock + (one.schedule or 18), one))
+    return history
+
+
+@pytest.mark.parametrize(("workers", "trials"), [(1, 6), (2, 10), (4, 24), (8, 48)])
+def test_a_search_on_many_workers_ends_with_a_full_run(workers, trials):
+    a_space = space(trials=trials, fidelity={"epochs": [2, 6, 18]})
+    history = in_parallel(a_space, workers, lambda one: one.config["lr"])
+    assert any(trial.final is not None for trial in history)
+
+
+def test_a_crash_on_the_way_up_is_forgiven_once():
+    rungs = space(trials=9, fidelity={"epochs": [2, 6]})
+    short = [finished(n, {"lr": float(n)}, 1.0 + n, schedule=2) for n in range(3)]
+    crash = [finished(3 + n, {"lr": 0.0}, None, Status.FAILED, origin=Origin.PROMOTION) for n in range(2)]
+    proposer = Proposer(rungs, Counting())
+    assert proposer.propose([*short, crash[0]], [], 4, 9).config == {"lr": 0.0}
+    assert proposer.propose([*short, *crash], [], 5, 9).origin is Origin.NEW

@@ -55,7 +55,7 @@ def test_an_unknown_space_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         find("wdlr.yaml")
     (problem,) = caught.value.problems
-    names = ["architecture", "fidelity_cpu", "mine", "proxy_grid", "quickstart", "wd_lr", "wd_lr_cpu"]
+    names = ["architecture", "fidelity_cpu", "mine", "proxy_grid", "proxy_rungs", "quickstart", "wd_lr", "wd_lr_cpu"]
     assert problem.allowed == f"a path, or {', '.join(f'{name}.yaml' for name in names)}"
     assert problem.hint == "did you mean 'wd_lr'?"
 
@@ -153,9 +153,9 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 
 def test_the_shipped_spaces_are_valid() -> None:
-    names = ["architecture", "fidelity_cpu", "proxy_grid", "quickstart", "wd_lr", "wd_lr_cpu"]
+    names = ["architecture", "fidelity_cpu", "proxy_grid", "proxy_rungs", "quickstart", "wd_lr", "wd_lr_cpu"]
     assert shipped() == [f"{name}.yaml" for name in names]
-    _, short, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
+    _, short, _, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
     assert short.fidelity is not None and short.fidelity.epochs == (1, 2, 5)
     assert gpu.dump() == {
         "goal": "Learning rate, weight decay and batch size of ResNet-9 on CIFAR-10",

@@ -42,9 +42,10 @@ def over_studies(case: Case, place: Place, studies: int = STUDIES) -> Found:
 
 
 @pytest.mark.parametrize("n", [5, 20, *MANY])
-def test_sets_of_equal_settings_hold_the_best_as_often_as_stated(n: int) -> None:
-    """The least favourable case, with repeats spread without a look at the results."""
-    assert over_studies(Case("equal", n), uniform).holds == pytest.approx(0.95, abs=0.02)
+@pytest.mark.parametrize("name", ["equal", "halves"])
+def test_sets_hold_the_best_as_often_as_stated(name: str, n: int) -> None:
+    """Repeats spread without a look at the results; several are best, and others far off with three times the noise."""
+    assert over_studies(Case(name, n), uniform).holds == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(
