@@ -4,9 +4,9 @@
 
 Each study has one run of each of n settings and then n/2 repeats, 2 to 30. Losses are in units of the std of one run at
 the optimum; away from it the std grows threefold, as it does at a gap of 8. The cases are what the gaps are like:
-`equal`, all 0; `halves`, half of them 0 and half 8; `near`, a fifth within 0.5 and a long tail; `bowl`, the square of the
-distance in three dimensions; `apart`, the best 12 ahead. With --heavy, noise has a t distribution with 5 degrees of
-freedom.
+`equal`, all 0; `halves`, half of them 0 and half 8; `near`, a fifth within 0.5 and a long tail; `bowl`, the square of
+the distance in three dimensions; `apart`, the best 12 ahead. With --heavy, noise has a t distribution with 5 degrees
+of freedom.
 
 `holds` is the share of studies whose set holds the best setting, beside the size of the set for repeats placed by
 racing; of racing without the multiplicity (`t-test` of each setting against the best), with Bonferroni's, and of
