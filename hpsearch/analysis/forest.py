@@ -1,11 +1,10 @@
-"""Which columns of a table a result hangs on, by Optuna's forest of regression trees, and how sure that is.
+"""Which columns of a table a result hangs on, by Optuna's forest of regression trees, and what chance would do.
 
-share      of a column in what the splits of the forest explain, 0 to 1 (mean decrease of impurity; G. Louppe et al.,
-           NIPS 2013): with all its interactions, over the rows that there are and not over a whole space
-resampled  shares in forests of other seeds, each on another bootstrap sample of the rows
-chance     beside the columns the forest gets their shadows: the same rows in another order, which have nothing to do
-           with the result (M. B. Kursa, W. R. Rudnicki, J. Stat. Softw. 36, 2010). The p-value counts the shadows that
-           have as large a share as their column (B. Phipson, G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 9, 2010)
+share    of a column in what the splits of the forest explain, 0 to 1 (mean decrease of impurity; G. Louppe et al., NIPS
+         2013): with all its interactions, over the rows that there are and not over a whole space
+shadows  beside the columns the forest gets a copy of each: the same rows in another order, which have nothing to do
+         with the result (M. B. Kursa, W. R. Rudnicki, J. Stat. Softw. 36, 2010). Without them the shares sum to 1
+         whether or not anything acts; with them, what is left to explain by chance goes to the copies as well
 
 Columns are places in the unit interval, (n, d); ``unordered`` (d,) tells which of them are categories.
 """
@@ -20,25 +19,22 @@ Mask = npt.NDArray[np.bool_]
 TREES = 32
 
 
-def resampled_shares(points: Floats, values: Floats, unordered: Mask, rounds: int) -> Floats:
-    """Return the shares of the columns in bootstrap samples of the rows, shape (rounds, d)."""
-    n, found = len(values), []
-    for seed in range(rounds):
-        rows = np.random.default_rng(seed).integers(n, size=n)
-        found.append(forest_shares(points[rows], values[rows], unordered, seed))
-    return np.array(found)
+def shares_and_shadows(
+    points: Floats, values: Floats, unordered: Mask, rounds: int, resampled: bool = False
+) -> tuple[Floats, Floats]:
+    """Return the shares of the columns and of their shadows, each (rounds, d): other seeds, and other orders.
 
-
-def chance(points: Floats, values: Floats, unordered: Mask, rounds: int) -> Floats:
-    """Return the p-value of each column, (1 + the shadows that matter as much) / (1 + rounds), shape (d,)."""
-    d = points.shape[1]
-    larger = np.zeros(d)
+    ``resampled`` takes another bootstrap sample of the rows, each with its shadows, in every round.
+    """
+    n, d = points.shape
+    found = []
     for seed in range(rounds):
-        shadows = np.random.default_rng(seed).permutation(points)
-        shares = forest_shares(np.hstack([points, shadows]), values, np.tile(unordered, 2), seed)
-        larger += shares[d:] >= shares[:d]
-    p_values: Floats = (1 + larger) / (1 + rounds)
-    return p_values
+        rng = np.random.default_rng(seed)
+        table = np.hstack([points, rng.permutation(points)])
+        rows = rng.integers(n, size=n) if resampled else np.arange(n)
+        found.append(forest_shares(table[rows], values[rows], np.tile(unordered, 2), seed))
+    shares = np.array(found)
+    return shares[:, :d], shares[:, d:]
 
 
 def forest_shares(points: Floats, values: Floats, unordered: Mask, seed: int) -> Floats:

@@ -5,6 +5,11 @@ results  the ranks of the settings by their mean loss, so that neither a few hop
          are left out. Repeats are one result: as several they would look like evidence for all that they share
 places   of the values in the unit interval, on the scale of their parameter; a choice without an order is a category
 absent   a parameter that some settings do not have is judged among those that have it
+share    the median over forests of all settings with shuffled copies of the parameters beside them
+chance   the 97.5% quantile of the share of the copy: where the share is larger, chance alone would hardly do as much.
+         Simulated with two parameters: an idle one is beyond it in 0% to 8% of studies of 12 and of 24 settings; one
+         that makes 85% of the variance, by a parabola, in 60% of those of 12 settings, and in all of 24
+interval of the share over bootstrap samples of the settings, 90%
 
 A share is no effect: where a search stays near good values of a parameter, the parameter looks unimportant.
 """
@@ -17,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from hpsearch.analysis.forest import Mask, chance, resampled_shares
+from hpsearch.analysis.forest import Mask, shares_and_shadows
 from hpsearch.analysis.search_health import Kind, kind_of
 from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
@@ -31,25 +36,25 @@ MOST_RESULTS = 500
 """Of more results, so many are drawn: the intervals are narrow by then, and the forests slow."""
 
 ROUNDS = 40
-LEVEL = 0.05
-"""A parameter is told from chance where its p-value is at most this."""
+CHANCE = 0.975
+"""Quantile of the shares of a shuffled copy that the share of a parameter has to pass."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """The importance of a parameter, 0 to 1: median and 90% interval, judged among ``settings`` of the study."""
+    """The share of a parameter with its 90% interval, and what ``chance`` reaches, 0 to 1; among ``settings``."""
 
     name: str
-    median: float
+    share: float
     low: float
     high: float
-    p_value: float
+    chance: float
     settings: int
 
     @property
     def shown(self) -> bool:
         """Whether chance alone would hardly do as much."""
-        return self.p_value <= LEVEL
+        return self.share > self.chance
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def importances(study: Study, rounds: int = ROUNDS) -> Importances:
         for one in _among(rows, results, rounds)
     ]
     left_out = len({trial.key for trial in study.history}) - len(_runs(study))
-    return Importances(len(results.ranks), left_out, tuple(sorted(found, key=lambda one: -one.median)))
+    return Importances(len(results.ranks), left_out, tuple(sorted(found, key=lambda one: -one.share)))
 
 
 def _results(study: Study) -> _Results:
@@ -139,11 +144,12 @@ def _among(rows: Mask, results: _Results, rounds: int) -> list[Importance]:
     own = [name for name, has in zip(results.names, ~np.isnan(results.points.T), strict=True) if (has == rows).all()]
     if not part.names or part.ranks.min() == part.ranks.max():
         return []
-    shares = resampled_shares(part.points, part.ranks, part.unordered, rounds)
-    p_values = chance(part.points, part.ranks, part.unordered, rounds)
-    low, median, high = np.quantile(shares, [0.05, 0.5, 0.95], axis=0)
+    shares, shadows = shares_and_shadows(part.points, part.ranks, part.unordered, rounds)
+    resampled, _ = shares_and_shadows(part.points, part.ranks, part.unordered, rounds, resampled=True)
+    share, chance = np.median(shares, axis=0), np.quantile(shadows, CHANCE, axis=0)
+    low, high = np.quantile(resampled, [0.05, 0.95], axis=0)
     return [
-        Importance(name, float(median[j]), float(low[j]), float(high[j]), float(p_values[j]), len(part.ranks))
+        Importance(name, float(share[j]), float(low[j]), float(high[j]), float(chance[j]), len(part.ranks))
         for j, name in enumerate(part.names)
         if name in own
     ]

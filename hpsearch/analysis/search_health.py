@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from hpsearch.analysis.next_step import next_step
 from hpsearch.analysis.progress import Progress, progress
 from hpsearch.analysis.summary import Edge, State, summarise
+from hpsearch.analysis.tied import LEAST_TRIALS
 from hpsearch.analysis.variance_components import VarianceComponents, variance_components
 from hpsearch.errors import Problem, StudyError
 from hpsearch.store.reader import Study
 from hpsearch.trial import FinishedTrial, Key, Status
-
-LEAST_TRIALS = 3
 
 
 class Kind(StrEnum):
@@ -47,6 +47,8 @@ class Health:
     """The state of a search.
 
     ``shares``     every kind of trial
+    ``failures``   type and message of what failed trials raised -> how many of them
+    ``diverging``  settings of which a run diverged
     ``unsteady``   settings of which some runs completed and others diverged
     ``edges``      parameters whose best value lies near a bound
     ``noise``      None where no setting has two results
@@ -58,6 +60,8 @@ class Health:
     metric: str
     mode: str
     shares: Mapping[Kind, Share]
+    failures: Mapping[str, int]
+    diverging: int
     unsteady: int
     edges: tuple[Edge, ...]
     noise: VarianceComponents | None
@@ -106,21 +110,22 @@ def health(study: Study) -> Health:
         metric=summary.metric,
         mode=summary.mode,
         shares=_shares(study),
-        unsteady=_unsteady(study),
+        failures=summary.failures,
+        diverging=_settings(study, {Kind.DIVERGED}),
+        unsteady=_settings(study, {Kind.COMPLETED, Kind.DIVERGED}),
         edges=summary.edges,
         noise=variance_components(groups),
         progress=progress([math.fsum(losses) / len(losses) for losses in groups]) if is_search else None,
     )
 
 
-def check_trials(study: Study, least: int = LEAST_TRIALS) -> None:
-    """Raise StudyError where fewer than ``least`` trials of ``study`` have ended."""
+def check_trials(study: Study) -> None:
+    """Raise StudyError where fewer than three trials of ``study`` have ended, with a result or without."""
     ended = len(study.history)
-    if ended < least:
-        what = f"an analysis needs at least {least} trials that ended"
-        running = "wait for the running ones, or " if study.running else ""
-        hint = f"{running}go on with `hpsearch resume {study.name}` or `hpsearch extend {study.name} --trials N`"
-        raise StudyError(Problem(what, got=f"{ended} in the study '{study.name}'", hint=hint))
+    if ended < LEAST_TRIALS:
+        what = "too few trials have ended to analyse the study"
+        allowed, hint = f"at least {LEAST_TRIALS}", next_step(study)
+        raise StudyError(Problem(what, file=study.folder, got=str(ended), allowed=allowed, hint=hint))
 
 
 def kind_of(trial: FinishedTrial) -> Kind:
@@ -138,11 +143,12 @@ def _shares(study: Study) -> dict[Kind, Share]:
     return {kind: Share(len(spent), math.fsum(spent)) for kind, spent in seconds.items()}
 
 
-def _unsteady(study: Study) -> int:
+def _settings(study: Study, ends: set[Kind]) -> int:
+    """Return how many settings came to each of ``ends`` in one of their runs."""
     kinds: dict[Key, set[Kind]] = defaultdict(set)
     for trial in study.history:
         kinds[trial.key].add(kind_of(trial))
-    return sum(found >= {Kind.COMPLETED, Kind.DIVERGED} for found in kinds.values())
+    return sum(found >= ends for found in kinds.values())
 
 
 def _losses(study: Study) -> list[list[float]]:

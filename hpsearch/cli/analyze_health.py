@@ -22,7 +22,7 @@ def health(
         named = importance.to_json() if importance else None
         console.data({**found.to_json(), "importance": named, "no_importance": missing})
     else:
-        console.facts({"study": found.name, **health_facts(found)})
+        console.facts({"study": found.name, **health_facts(study, found)})
         console.out.print()
         if importance is not None:
             print_importances(importance)

@@ -121,12 +121,13 @@ def _worse(mode: str) -> str:
 def _importance(axes: Axes, importance: Importances) -> None:
     parameters = importance.parameters[::-1]
     places = np.arange(len(parameters))
-    median, low, high = np.array([(one.median, one.low, one.high) for one in parameters]).T
+    share, low, high, chance = np.array([(one.share, one.low, one.high, one.chance) for one in parameters]).T
     colours = [BLUE if one.shown else FAINT for one in parameters]
-    axes.barh(places, median, color=colours, height=0.6)
+    axes.barh(places, share, color=colours, height=0.6)
     axes.hlines(places, low, high, color="black", linewidth=1)
+    axes.vlines(chance, places - 0.4, places + 0.4, color=ORANGE, linewidth=2)
     axes.set_yticks(places, [one.name.removeprefix(TECHNIQUE) for one in parameters])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0)
-    axes.set_title("importance, 90% interval\ngrey: not distinguishable from none")
+    axes.set_title("importance, 90% interval\nmark: what chance reaches; grey: not beyond it")

@@ -31,9 +31,7 @@ class Proposer:
         self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int, trials: int
     ) -> PendingTrial:
         """Return trial ``number`` of a search that is going to have ``trials``."""
-        history = sorted(
-            history, key=lambda trial: trial.number
-        )  # results come in any order; ties must not depend on it
+        history = sorted(history, key=lambda trial: trial.number)  # ties must not depend on which ended first
         kept, left = self._repeats_to_come([*history, *pending], trials), trials - number
         again = self._repeat(history, pending) if left <= kept else None
         before_repeats = left - kept if left > kept else left  # all that is left, where repeats decide nothing any more

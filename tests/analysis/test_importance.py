@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn.ensemble import RandomForestRegressor
 
 from hpsearch.analysis import forest
-from hpsearch.analysis.forest import chance, forest_shares
-from hpsearch.analysis.importance import Importance, Importances, importances
+from hpsearch.analysis.forest import forest_shares, shares_and_shadows
+from hpsearch.analysis.importance import CHANCE, Importance, Importances, importances
 from hpsearch.contract import Config
 from hpsearch.errors import StudyError
 from hpsearch.space.spec import Space
@@ -74,15 +75,41 @@ def test_a_category_counts_as_one_parameter_whatever_the_order_of_its_values() -
     assert shares[0] > 0.9
 
 
-def test_shadows_matter_as_much_as_idle_columns_in_one_of_twenty() -> None:
+def beyond_chance(n: int, d: int, effect: float, studies: int, rounds: int) -> tuple[int, int]:
+    """Count how often the first of ``d`` columns is beyond chance, and how often an idle one is."""
     rng, found = np.random.default_rng(3), []
-    for _ in range(25):
-        points = rng.random((20, 5))
-        values = 3 * points[:, 0] + 0.3 * rng.standard_normal(20)
-        found.append(chance(points, values, np.array([False] * 5), rounds=19) <= 0.05)
-    shown = np.sum(found, axis=0)
-    assert shown[0] >= 22
-    assert shown[1:].sum() <= 12  # of 100; by chance 5 +- 2.2, more in 1 of 1,000 such tests
+    for _ in range(studies):
+        points = rng.random((n, d))
+        values = rankdata(effect * points[:, 0] + 0.4 * rng.standard_normal(n))
+        shares, shadows = shares_and_shadows(points, values, np.zeros(d, dtype=bool), rounds)
+        found.append(np.median(shares, axis=0) > np.quantile(shadows, CHANCE, axis=0))
+    counts = np.sum(found, axis=0)
+    return int(counts[0]), int(counts[1:].sum())
+
+
+def test_of_two_parameters_chance_hardly_shows_the_idle_one_and_the_strong_one_is_seen() -> None:
+    acting, idle = beyond_chance(n=12, d=2, effect=3.0, studies=12, rounds=20)
+    assert acting >= 9
+    assert idle <= 3
+
+
+def test_of_two_idle_parameters_few_are_beyond_chance() -> None:
+    assert sum(beyond_chance(n=12, d=2, effect=0.0, studies=15, rounds=20)) <= 6  # of 30
+
+
+def test_of_five_parameters_chance_hardly_shows_an_idle_one() -> None:
+    acting, idle = beyond_chance(n=20, d=5, effect=3.0, studies=12, rounds=20)
+    assert acting >= 11
+    assert idle <= 7  # of 48
+
+
+def test_a_column_and_its_shadows_share_all_that_is_explained() -> None:
+    points = np.random.default_rng(0).random((20, 3))
+    for resampled in (False, True):
+        shares, shadows = shares_and_shadows(points, points[:, 0], ORDERED, 4, resampled)
+        assert shares.sum(axis=1) + shadows.sum(axis=1) == pytest.approx(np.ones(4))
+        assert shares[:, 0].min() > 0.8
+        assert len({*shares[:, 0]}) == 4
 
 
 def test_the_parameter_that_acts_is_found_and_the_idle_one_is_not(tmp_path: Path) -> None:
@@ -91,7 +118,8 @@ def test_the_parameter_that_acts_is_found_and_the_idle_one_is_not(tmp_path: Path
     strong, idle = found["strong"], found["idle"]
     assert list(found) == ["strong", "idle"]
     assert (strong.shown, idle.shown) == (True, False)
-    assert idle.low < idle.median < idle.high < strong.low < strong.median < strong.high <= 1
+    assert idle.low < idle.share < idle.high < strong.low < strong.share < strong.high <= 1
+    assert idle.share < idle.chance < strong.share
 
 
 def test_only_the_order_of_the_results_counts(tmp_path: Path) -> None:

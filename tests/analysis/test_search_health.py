@@ -65,7 +65,9 @@ def test_every_trial_is_of_one_kind(tmp_path: Path) -> None:
         Kind.DIVERGED: Share(3, 55.0),
         Kind.FAILED: Share(1, 20.0),
     }
-    assert (found.trials, found.seconds, found.unsteady) == (8, 300.0, 1)
+    assert (found.trials, found.seconds) == (8, 300.0)
+    assert (found.diverging, found.unsteady) == (3, 1)
+    assert found.failures == {"boom": 1}
     assert found.of_trials(Kind.DIVERGED) == 3 / 8
     assert found.of_seconds(*WASTED) == pytest.approx(105 / 300)  # a shorter schedule is no waste
     assert (found.noise, found.progress, found.improving) == (None, None, None)
@@ -79,8 +81,19 @@ def test_without_a_result_there_is_still_health(tmp_path: Path) -> None:
 
 
 def test_fewer_than_three_trials_are_refused_with_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"at least 3 trials that ended(.|\n)*2 in the study 's'(.|\n)*resume s"):
+    with pytest.raises(StudyError, match=r"too few trials have ended(.|\n)*got +2\n(.|\n)*resume s"):
         write(tmp_path, MIXED[:2])
+
+
+def test_of_an_aborted_study_the_failed_trials_are_wanted_again(tmp_path: Path) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
+        writer.begin_session([])
+        writer.finished(MIXED[4])
+        with pytest.raises(StudyError, match="wait for the trials that are running"):
+            health(open_study(tmp_path, "s"))
+        writer.end_session("aborted")
+    with pytest.raises(StudyError, match="resume s --retry-failed"):
+        health(open_study(tmp_path, "s"))
 
 
 def test_a_setting_counts_once_and_with_its_mean(tmp_path: Path) -> None:

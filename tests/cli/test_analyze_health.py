@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from hpsearch.analysis.importance import Importance, Importances
+from hpsearch.analysis.next_step import next_step
+from hpsearch.analysis.search_health import health
 from hpsearch.analysis.summary import Edge
-from hpsearch.cli.health_words import edge_words, health_notes
+from hpsearch.cli.health_words import edge_words, health_facts, health_notes, print_importances
 from hpsearch.store.reader import open_study
 from hpsearch.store.writer import StudyWriter
 from hpsearch.trial import FinishedTrial, Status
@@ -51,13 +54,13 @@ def test_it_says_all_in_words(tmp_path: Path, in_process: Run) -> None:
     assert done.returncode == 0
     for words in (
         "13 completed, 1 stopped, 2 diverged, 1 failed; interrupted",
-        "12% of the trials diverged, 6% of the trials failed",
+        "infeasible  12% of the trials diverged (2 settings, of which 1 completed other runs)\n",
+        "1 of 17 trials failed, the training function raised boom; after mending it: `hpsearch resume s --retry-",
         "17 min 0 s of training; 24% without a result (6% stopped, 12% diverged, 6% failed)",
         "a run lies 0.21 (0.095 to 6.8) from the mean of its setting",
         "the last 4 of 12 settings improved the best by 0.4, more than the noise of one run (0.21)",
         "half as many, in any order, would on average have ended",
-        "1 setting diverged in some runs and completed others",
-        "lr         100%",
+        "parameter  share  90% interval  chance up to",
     ):
         assert words in done.stdout
     assert "13 settings; 2 without a full run are not among them" in done.stderr
@@ -68,8 +71,10 @@ def test_a_study_without_a_result_is_told_and_not_drawn(tmp_path: Path, in_proce
     results, picture = write(tmp_path, failed), tmp_path / "health.png"
     done = in_process("analyze", "health", "s", "--results", results, "--plot", picture)
     assert done.returncode == 2
-    assert "100% of the trials failed" in done.stdout
-    assert "no setting was run twice" in done.stdout
+    assert "infeasible  no trial diverged" in done.stdout
+    assert "all trials failed, the training function raised boom; after mending it:" in done.stdout
+    assert "not known: no full run has completed" in done.stdout
+    assert "--repeats" not in done.stdout
     assert "needs at least 10 settings with a result" in done.stderr
     assert "there is no picture: no trial has run to its end" in done.stderr
     assert not picture.exists()
@@ -78,7 +83,7 @@ def test_a_study_without_a_result_is_told_and_not_drawn(tmp_path: Path, in_proce
 def test_fewer_than_three_trials_are_refused(tmp_path: Path, in_process: Run) -> None:
     done = in_process("analyze", "health", "s", "--results", write(tmp_path, SEARCHED[:2]))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "an analysis needs at least 3 trials that ended" in done.stderr
+    assert "too few trials have ended to analyse the study" in done.stderr
 
 
 def test_an_unknown_study_and_a_wrong_suffix_are_refused(tmp_path: Path, in_process: Run) -> None:
@@ -116,15 +121,43 @@ def test_show_says_what_is_worth_saying(tmp_path: Path) -> None:
     lost = [trial(number, None, status=Status.DIVERGED) for number in range(12, 18)]
     notes = health_notes(open_study(write(tmp_path / "lost", SEARCHED + lost), "s"))
     assert notes == [
-        "33% of the trials diverged: a narrower space would spend less on them",
+        "33% of the trials diverged (6 settings): a narrower space would spend less on them",
         "the last 4 of 12 settings improved the best by 0.4, how much of that is noise is not known",
     ]
-    improving = health_notes(open_study(write(tmp_path / "improving", [*SEARCHED, LOST[-1]]), "s"))
-    assert improving[0].endswith("(0.21): `hpsearch extend s --trials N` may find better ones")
+    improving = open_study(write(tmp_path / "improving", [*SEARCHED, LOST[-1]]), "s")
+    assert health_notes(improving)[0].endswith(f"(0.21): {next_step(improving)}, which may find better ones")
     still = [*SEARCHED[:6], *(trial(number, 3.0) for number in range(6, 12))]
     assert health_notes(open_study(write(tmp_path / "still", still), "s")) == [
         "the last 4 of 12 settings did not improve the best"
     ]
+
+
+def test_where_the_seed_decides_the_advice_is_one(tmp_path: Path) -> None:
+    lost = [trial(number, None, status=Status.DIVERGED) for number in range(12, 18)]
+    again = trial(18, None, status=Status.DIVERGED, config=AGAIN)
+    notes = health_notes(open_study(write(tmp_path, [*SEARCHED, *lost, again]), "s"))
+    assert [note for note in notes if "diverged" in note] == [
+        "37% of the trials diverged (7 settings, of which 1 completed other runs): "
+        "a narrower space would spend less on them"
+    ]
+
+
+def test_a_running_study_gets_no_advice_to_go_on(tmp_path: Path) -> None:
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
+        for finished in SEARCHED:
+            writer.finished(finished)
+        study = open_study(tmp_path, "s")
+        assert health_facts(study, health(study))["noise"] == "not known: no setting has been run twice so far"
+        writer.finished(LOST[-1])
+        assert health_notes(open_study(tmp_path, "s"))[0].endswith("more than the noise of one run (0.21)")
+
+
+def test_the_table_tells_what_chance_reaches_and_who_is_not_beyond_it(capsys: pytest.CaptureFixture[str]) -> None:
+    acting, idle = Importance("lr", 0.6, 0.4, 0.8, 0.2, 12), Importance("momentum", 0.15, 0.1, 0.3, 0.25, 12)
+    print_importances(Importances(12, 0, (acting, idle)))
+    *_, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert first == ["lr", "60%", "40%", "to", "80%", "20%"]
+    assert second == ["momentum", "15%", "10%", "to", "30%", "25%", "within", "chance"]
 
 
 def test_an_edge_in_words() -> None:

@@ -18,7 +18,7 @@ from tests.store.examples import make_space, make_trial
 
 NAN = float("nan")
 IMPORTANCE = Importances(
-    12, 0, (Importance("lr", 0.7, 0.5, 0.9, 0.02, 12), Importance("technique.muon", 0.3, 0.1, 0.5, 0.6, 12))
+    12, 0, (Importance("lr", 0.7, 0.5, 0.9, 0.2, 12), Importance("technique.muon", 0.3, 0.1, 0.5, 0.4, 12))
 )
 TRIALS = [
     make_trial(0, objective=2.0),
@@ -90,6 +90,9 @@ def test_what_is_drawn_is_the_data(tmp_path: Path) -> None:
     assert [label.get_text() for label in right.get_yticklabels()] == ["muon", "lr"]
     assert [bar.get_width() for bar in right.patches] == [0.3, 0.7]
     assert right.patches[0].get_facecolor() != right.patches[1].get_facecolor()
+    intervals, marks = ([line[:, 0].tolist() for line in lines.get_segments()] for lines in right.collections)
+    assert intervals == [[0.1, 0.5], [0.5, 0.9]]
+    assert marks == [[0.4, 0.4], [0.2, 0.2]]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
