@@ -76,7 +76,7 @@ def test_it_draws_a_picture(analyze, tmp_path):
     ("trials", "fidelity", "options", "says"),
     [
         (longer(WELL), None, [], ["all runs of the study are of full length", "fidelity: {epochs:"]),
-        ([*SHORT[:2], *DIVERGED], (2, 8), [], ["too few runs have ended", "at least 3", "extend s --trials N"]),
+        ([*SHORT[:2], *DIVERGED], (2, 8), [], ["too few runs have ended", "at least 3", "hpsearch resume s --results"]),
         (SHORT, (2, 8), ["--plot", "rungs.png"], ["no setting has a result at two lengths", "--plot"]),
         (SHORT, (2, 8), ["--plot", "rungs.jpg"], ["PNG or SVG", "rungs.jpg"]),
     ],

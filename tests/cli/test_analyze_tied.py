@@ -63,8 +63,8 @@ def test_it_draws_a_picture(analyze, tmp_path):
 @pytest.mark.parametrize(
     ("trials", "options", "says"),
     [
-        (TRIALS[:2], [], ["too few full runs", "at least 3", "extend s --trials N"]),
-        (TRIALS[:3], [], ["none was run twice", "extend s --trials N --repeats auto"]),
+        (TRIALS[:2], [], ["too few full runs", "at least 3", "hpsearch resume s --results"]),
+        (TRIALS[:3], [], ["none was run twice", "hpsearch resume s --results"]),
         (runs([(1, 0.1), (1, 0.2), (1, 0.3)]), [], ["fewer than two have a full run"]),
         (TRIALS, ["--confidence", 0.5], ["--confidence", "above 0.5, below 1"]),
         (TRIALS, ["--confidence", 95], ["--confidence", "above 0.5, below 1"]),

@@ -100,7 +100,9 @@ def test_ray_proposes_and_keeps_the_same(folder, tmp_path):
 
 def test_more_trials_can_all_be_repeats(folder, tmp_path):
     shutil.copytree(folder / "results" / "straight", tmp_path / "results" / "toy")
-    done = hpsearch("extend", "toy", "--trials", 3, "--repeats", 9, "--inline", cwd=tmp_path)
+    refused = hpsearch("extend", "toy", "--trials", 3, "--repeats", 9, "--inline", cwd=tmp_path)
+    assert refused.returncode == 2 and "among the new trials" in refused.stderr and len(trials_of(tmp_path)) == 24
+    done = hpsearch("extend", "toy", "--trials", 3, "--repeats", "auto", "--inline", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     trials = trials_of(tmp_path)
     assert len(trials) == 27
