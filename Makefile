@@ -9,11 +9,12 @@ READY  := $(VENV)/.installed
 demo: $(READY)
 	$(BIN)/hpsearch run --space quickstart.yaml
 
+# Two processes, a file each at a time: most tests wait for a command of their own.
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: lint types
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check .

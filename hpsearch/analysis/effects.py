@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from hpsearch.analysis.means import CONFIDENCE
 from hpsearch.errors import Problem, StudyError
@@ -94,7 +94,7 @@ def effects(study: Study, scale: float = 1.0) -> Effects:
     objective = study.space.objective
     names, levels, values = _results(study)
     found = fit(levels, scale * values)
-    tails = float(student.ppf([(1 + CONFIDENCE) / 2, POWER], found.freedom).sum())
+    tails = float(stdtrit(found.freedom, [(1 + CONFIDENCE) / 2, POWER]).sum())
     return Effects(
         metric=objective.metric,
         mode=objective.mode,
@@ -139,7 +139,7 @@ def _results(study: Study) -> tuple[list[str], Floats, Floats]:
 
 
 def _each(names: Sequence[str], levels: Floats, found: Fit) -> list[Effect]:
-    half = student.ppf((1 + CONFIDENCE) / 2, found.freedom) * found.standard_errors
+    half = stdtrit(found.freedom, (1 + CONFIDENCE) / 2) * found.standard_errors
     columns = zip(names, levels.T, found.effects, found.standard_errors, half, strict=True)
     return [
         Effect(
@@ -160,7 +160,7 @@ def _p_value(effect: float, error: float, freedom: int) -> float:
     """Return the probability of an effect at least this large where there is none."""
     if error == 0:  # the residuals are exactly 0
         return float(effect == 0)
-    return float(2 * student.sf(abs(effect) / error, freedom))
+    return float(2 * stdtr(freedom, -abs(effect) / error))
 
 
 def _check_enough(study: Study, trials: int, parameters: int) -> None:

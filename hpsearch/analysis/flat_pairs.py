@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from hpsearch.analysis.flat_axes import Places
 from hpsearch.analysis.means import CONFIDENCE
@@ -62,5 +62,5 @@ def _ways(changes: dict[float, list[float]], size: float) -> dict[int, Pairs]:
 
 def _mean(values: Sequence[float]) -> Estimate:
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
-    half = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
     return Estimate(mean, mean - half, mean + half)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from hpsearch.analysis.flat_axes import Places, coefficients
 from hpsearch.analysis.quadratic import Quadratic, change
 from hpsearch.space.axes import Floats
+from hpsearch.statistics.ranks import ranks
 
 WINDOW = 0.5
 """Share of the trials."""
@@ -44,13 +44,13 @@ class Neighbourhood:
     @classmethod
     def of(cls, places: Places, share: float = WINDOW) -> "Neighbourhood":
         """Choose the window and fit the surface."""
-        ranks = Quadratic.fit(places.z, rankdata(places.losses)).at(places.z)
+        order = Quadratic.fit(places.z, ranks(places.losses)).at(places.z)
         least = LEAST_PER_COEFFICIENT * coefficients(places.levels)
-        kept = np.argsort(ranks, kind="stable")[: max(least, math.ceil(share * len(ranks)))]
+        kept = np.argsort(order, kind="stable")[: max(least, math.ceil(share * len(order)))]
         z, losses = places.z[kept], places.losses[kept]
         surface = Quadratic.fit(z, losses)
         fitted = surface.at(z)
-        lowest = np.argsort(fitted, kind="stable")[: max(LEAST_LOWEST, round(LOWEST * len(ranks)))]
+        lowest = np.argsort(fitted, kind="stable")[: max(LEAST_LOWEST, round(LOWEST * len(order)))]
         return cls(surface, z, losses - fitted, kept[lowest], z[lowest].mean(axis=0))
 
     def reach(self, step: Floats) -> tuple[float, float]:

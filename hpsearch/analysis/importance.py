@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from hpsearch.analysis.forest import Mask, shares_and_shadows
 from hpsearch.analysis.search_health import Kind, kind_of
@@ -28,6 +27,7 @@ from hpsearch.contract import Config
 from hpsearch.errors import Problem, StudyError
 from hpsearch.samplers.cube import Cube
 from hpsearch.space.axes import Floats
+from hpsearch.statistics.ranks import ranks
 from hpsearch.store.reader import Study
 from hpsearch.trial import Key
 
@@ -122,7 +122,7 @@ def _results(study: Study) -> _Results:
         losses = [losses[place] for place in sorted(chosen)]
     cube = Cube(study.space)
     points = cube.points([config for config, _ in losses])
-    return _Results(cube.names, cube.unordered, points, rankdata([loss for _, loss in losses]))
+    return _Results(cube.names, cube.unordered, points, ranks([loss for _, loss in losses]))
 
 
 def _runs(study: Study) -> list[tuple[Config, list[float]]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 FEW = 5
@@ -103,7 +103,7 @@ def compare(ours: Moments, published: Published) -> Difference:
     if error is None:
         return Difference(value, None, note)
     square, freedom = error
-    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(square)
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(square)
     return Difference(value, Interval(value - half, value + half), note)
 
 

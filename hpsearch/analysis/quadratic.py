@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from hpsearch.analysis.means import CONFIDENCE
 from hpsearch.space.axes import Floats
@@ -102,7 +102,7 @@ class Quadratic:
 
     @property
     def _tail(self) -> float:
-        return float(student.ppf((1 + CONFIDENCE) / 2, self.freedom))
+        return float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2))
 
     def _covariance(self, one: Floats, other: Floats) -> float:
         return float(one @ self.covariance @ other)

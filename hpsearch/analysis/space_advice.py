@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from scipy.stats.qmc import Sobol
-
 from hpsearch.analysis.advice import Advice, Finding, advise
 from hpsearch.contract import Config
 from hpsearch.space.beliefs import settings_of
@@ -65,6 +63,8 @@ def _draws(space: Space) -> list[Config]:
     names = space.searched
     if not names:
         return [space.config_from_units({})]
+    from scipy.stats.qmc import Sobol  # takes most of a second to import
+
     points = Sobol(len(names), seed=0).random(DRAWS)
     return [space.config_from_units(dict(zip(names, point, strict=True))) for point in points.tolist()]
 

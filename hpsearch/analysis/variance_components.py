@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from hpsearch.analysis.means import CONFIDENCE, Interval
 from hpsearch.statistics.seed_variance import means_and_runs, seed_variance
@@ -47,7 +47,7 @@ def variance_components(groups: Sequence[Sequence[float]]) -> VarianceComponents
     of_means = float(np.mean(noise.std_at(means - means[runs > 1].min()) ** 2 / runs))
     apart = float(np.var(means, ddof=1)) if len(means) > 1 else 0.0
     high, low = noise.std * np.sqrt(
-        noise.freedom / chi2.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], noise.freedom)
+        noise.freedom / (2 * gammaincinv(noise.freedom / 2, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
     )
     return VarianceComponents(
         seed_std=noise.std,

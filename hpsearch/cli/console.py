@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,7 @@ def closing(folder: Path, search: "Search") -> None:
 
     name, results = folder.name, folder.parent
     out.print()
-    study = open_study(results, name)
+    study = replace(open_study(results, name), running=False)  # by this driver, which has come to its end
     summary = summarise(study)
     print_found(study, summary, top=3)
     if search.target_reached:

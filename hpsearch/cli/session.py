@@ -90,26 +90,28 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
     console.closing(store.folder, search)
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    """End like Ctrl-C: batch systems and lost connections send SIGTERM and SIGHUP."""
-    raise KeyboardInterrupt(number)
-
-
 @contextmanager
 def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterator[None]:
     """Keep the beginning and the end of a driver's work in study.json."""
     here = provenance()
     store.begin_session(here["command"], hours, **{key: here[key] for key in ("versions", "git", "hardware")})
+    received: list[int] = []  # kept apart: whoever catches the interrupt on its way may raise one of its own
+
+    def stop(number: int, _: FrameType | None) -> None:
+        """End like Ctrl-C: batch systems and lost connections send SIGTERM and SIGHUP."""
+        received.append(number)
+        raise KeyboardInterrupt
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     try:
         yield
-    except KeyboardInterrupt as interrupt:
+    except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a second one must not break the clean-up
         store.end_session("interrupted")
         console.interrupted(store.folder)
-        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
+        raise typer.Exit(128 + next(iter(received), signal.SIGINT)) from None
     except BaseException:
         store.end_session("error")
         raise

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.special import ndtri
+
+from hpsearch.statistics.ranks import ranks, spearman
 
 LEAST = 4
 """Pairs without which nothing can be said."""
@@ -46,19 +48,18 @@ def agreement(
     x, y = np.array(pairs, dtype=float).reshape(n, 2).T
     if n < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    observed = float(spearmanr(x, y).statistic)
+    observed = spearman(x, y)
     spread = _spread(np.array(first), x)
     most = 1 - 6 / (n**3 - n)
     z = math.atanh(max(-most, min(most, observed)))
-    half = float(norm.ppf((1 + confidence) / 2)) * 1.03 / math.sqrt(n - 3)
+    half = float(ndtri((1 + confidence) / 2)) * 1.03 / math.sqrt(n - 3)
     value, low, high = (_restored(math.tanh(end), spread) for end in (z, z - half, z + half))
     return Agreement(n, observed, value, low, high)
 
 
 def _spread(every: npt.NDArray[np.floating], chosen: npt.NDArray[np.floating]) -> float:
     """Return how much more the normal scores of all values spread than those of the chosen ones, at least 1."""
-    ranks = np.asarray(rankdata(every))
-    scores = norm.ppf((ranks - 0.375) / (len(every) + 0.25))
+    scores = ndtri((ranks(every) - 0.375) / (len(every) + 0.25))
     among = scores[np.isin(every, chosen)]
     return max(1.0, float(scores.std() / among.std())) if among.std() > 0 else 1.0
 

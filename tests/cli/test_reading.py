@@ -78,10 +78,8 @@ def test_best_says_which_settings_are_tied_with_it(folder, in_process):
 
 
 def test_the_cheapest_of_the_tied_settings_can_be_written(folder, tmp_path, in_process):
-    trials = pd.read_parquet(folder / "results" / "noisy" / "trials").set_index("trial_id")
     said = json.loads(in_process("best", "noisy", "--cheapest", "--json", "--results", folder / "results").stdout)
-    seconds = [trials.loc[member["trials"], "train_seconds"].mean() for member in said["tied"]["members"]]
-    assert trials.loc[said["tied"]["cheapest"]["trials"], "train_seconds"].mean() == pytest.approx(min(seconds))
+    assert said["tied"]["cheapest"] == said["tied"]["best"], "none takes a tenth of a second less"
     file = tmp_path / "cheap.yaml"
     done = in_process("best", "noisy", "--cheapest", "--write", file, "--results", folder / "results")
     assert done.stdout.startswith(f"trial {said['trial_id']}  val_loss")
@@ -92,7 +90,7 @@ def test_without_repeats_nobody_knows_the_cheapest(folder, in_process):
     done = in_process("best", "toy", "--cheapest", "--results", folder / "results")
     assert done.returncode == 2
     assert "it is not known which settings are tied: none was run twice" in done.stderr
-    assert "--cheapest" in done.stderr and "`hpsearch extend toy --trials N --repeats auto`" in done.stderr
+    assert "--cheapest" in done.stderr and "`hpsearch extend toy --trials N --repeats auto --results" in done.stderr
     alone = in_process("best", "toy", "--results", folder / "results")
     assert alone.returncode == 0 and "the best may be the luckiest" in alone.stderr
 

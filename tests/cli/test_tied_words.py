@@ -23,7 +23,7 @@ def facts(trials, **keys):
 @pytest.mark.parametrize(
     ("results", "says"),
     [
-        (NOISY, "all 2 settings: none is shown to be worse (95%), so any of them may be the best"),
+        (NOISY, "both settings: none is shown to be worse (95%), so any of them may be the best"),
         ([*NOISY, (3, 9)], "2 settings, any of which may be the best; the other setting is shown to be worse (95%)"),
         ([*NOISY, (3, 9), (4, 9)], "2 settings, any of which may be the best; the other 2 settings are shown to be"),
         ([*SURE, (3, 9)], "none; the other setting is shown to be worse (95%)"),
