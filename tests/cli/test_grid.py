@@ -77,4 +77,5 @@ def test_repeated_settings_are_shown_by_their_means(folder):
 def test_without_repeats_there_is_no_such_table(folder):
     done = hpsearch("run", "--space", "once.yaml", "--inline", cwd=folder)
     assert "by setting" not in done.stdout and "standard error" not in done.stderr
+    assert "hpsearch extend once --trials 4 --repeats auto" in done.stderr, "the search is over, and runs no more"
     assert json.loads(hpsearch("show", "once", "--json", cwd=folder).stdout)["settings"] == []
