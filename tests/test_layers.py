@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ROOMS = ("space", "samplers", "runners", "store", "analysis", "report", "cli")
 PLAIN = {"contract", "errors", "seeds", "devices", "typed_yaml", "yaml_document"}
 
 
@@ -36,6 +37,8 @@ def offenders(folder, *forbidden):
         ("trainer", ["ray", "optuna", "typer"]),
         ("hpsearch/space", ["ray", "optuna", "torch", "hpsearch.store", "hpsearch.runners", "hpsearch.cli"]),
         ("hpsearch/samplers", ["ray", "hpsearch.store", "hpsearch.runners", "hpsearch.cli"]),
+        ("hpsearch/statistics", ["ray", "optuna", "torch", "pandas", *(f"hpsearch.{room}" for room in ROOMS)]),
+        ("hpsearch/report", ["ray", "optuna", "torch", "hpsearch.runners", "hpsearch.cli"]),
         ("hpsearch/runners", ["optuna", "hpsearch.store", "hpsearch.analysis", "hpsearch.cli"]),
         ("hpsearch/store", ["ray", "optuna", "torch", "hpsearch.runners", "hpsearch.samplers", "hpsearch.cli"]),
         ("hpsearch/analysis", ["ray", "torch", "hpsearch.runners", "hpsearch.cli"]),
