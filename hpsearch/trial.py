@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 from hpsearch.contract import Config
@@ -62,9 +63,9 @@ class PendingTrial:
         """The number as fixed-width text, the key that joins the tables of a study."""
         return f"{self.number:05d}"
 
-    @property
+    @cached_property
     def key(self) -> Key:
-        """What tells its setting from others."""
+        """What tells its setting from others; kept, because every proposal compares it with those of all trials."""
         return key(self.config)
 
     def unfinished(self) -> "PendingTrial":

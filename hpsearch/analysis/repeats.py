@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,6 +52,15 @@ def by_setting(study: Study) -> tuple[Repeated, ...]:
             groups.setdefault(trial.key, []).append(trial)
     settings = (_repeated(trials) for trials in groups.values())
     return tuple(sorted(settings, key=lambda setting: study.space.objective.loss(setting.mean)))
+
+
+def losses_by_setting(study: Study) -> dict[Key, list[float]]:
+    """Return the losses of the full runs of each setting, both in the order in which they were run."""
+    runs: dict[Key, list[float]] = defaultdict(list)
+    for trial in study.history:
+        if trial.final is not None:
+            runs[trial.key].append(study.space.objective.loss(trial.final))
+    return runs
 
 
 def by_stability(study: Study) -> tuple[tuple[Repeated, ...], tuple[Repeated, ...]]:

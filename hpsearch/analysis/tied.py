@@ -1,16 +1,15 @@
 """Which settings of a study are tied with the best, and what its repeats say of the noise."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hpsearch.analysis.next_step import next_step
-from hpsearch.analysis.repeats import Repeated, by_stability
+from hpsearch.analysis.repeats import Repeated, by_stability, losses_by_setting
 from hpsearch.errors import Problem, StudyError
 from hpsearch.statistics.confidence_set import CONFIDENCE, ConfidenceSet, Member, confidence_set
 from hpsearch.store.reader import Study
-from hpsearch.trial import Key, Status, key
+from hpsearch.trial import Status, key
 
 LEAST_TRIALS = 3
 """Finished trials without which there is nothing to analyse."""
@@ -80,7 +79,7 @@ def tied(study: Study, confidence: float = CONFIDENCE) -> Tied | None:
     ``confidence`` lies between 0.5 and 1.
     """
     stable, unstable = by_stability(study)
-    runs = _losses(study)
+    runs = losses_by_setting(study)
     groups = [runs[key(setting.config)] for setting in stable]
     found = confidence_set(groups, confidence) if len(groups) > 1 else None
     if found is None:
@@ -113,15 +112,6 @@ def _stopped(study: Study) -> int:
     """Return how many settings were stopped early, and never ran to their end."""
     ended = {trial.key for trial in study.history if trial.final is not None}
     return len({trial.key for trial in study.history if trial.status is Status.STOPPED} - ended)
-
-
-def _losses(study: Study) -> dict[Key, list[float]]:
-    """Return the losses of full runs by setting, in the order in which they were run."""
-    runs: dict[Key, list[float]] = defaultdict(list)
-    for trial in study.history:
-        if trial.final is not None:
-            runs[trial.key].append(study.space.objective.loss(trial.final))
-    return runs
 
 
 def _tied(settings: Sequence[Repeated], member: Member, expected: float) -> TiedSetting:

@@ -31,7 +31,7 @@ def losses(history: Iterable[FinishedTrial], objective: Objective) -> dict[Key, 
     for trial in history:
         final = trial.final
         finite = final is not None and math.isfinite(final)
-        found[key(trial.config)].append(objective.loss(final) if final is not None and finite else math.inf)
+        found[trial.key].append(objective.loss(final) if final is not None and finite else math.inf)
     return {setting: fmean(values) for setting, values in found.items()}
 
 

@@ -29,7 +29,7 @@ class DoublingSampler(Sampler):
         own = len(self._space.start_with)
         entries = sorted((trial for trial in history if trial.number < own), key=lambda trial: trial.number)
         values = losses(history, self._space.objective)
-        taken = {key(trial.config) for trial in pending}
+        taken = {trial.key for trial in pending}
         starts = [self._centre, *(trial.config for trial in entries)]
         for config in moves(self._space, starts, values, taken):
             return config

@@ -55,7 +55,7 @@ class InformedSampler(Sampler):
     def suggest(self, history: Sequence[FinishedTrial], pending: Sequence[PendingTrial], number: int) -> Config:
         """Return the proposal for trial ``number``."""
         values = losses(history, self._space.objective)
-        taken = {*values, *(key(trial.config) for trial in pending)}
+        taken = {*values, *(trial.key for trial in pending)}
         for config in self._before_the_model(history, values, taken):
             return config
         surrogate = self._model.fit(history, pending)
