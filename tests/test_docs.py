@@ -1,5 +1,6 @@
 """Every snippet in the README and in docs/ is run, or checked against the command it names."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -128,3 +129,18 @@ def test_the_correlations_in_the_docs_are_those_of_the_stored_studies():
     text = (ROOT / "docs" / "fidelity.md").read_text()
     for row in ranks(read(ROOT / "results" / "reference")):
         assert f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in text, row
+
+
+def test_the_tables_in_the_docs_are_those_of_the_stored_figures():
+    figures = ROOT / "results" / "reference" / "benchmarks"
+    noise = (ROOT / "docs" / "noise.md").read_text()
+    for row in json.loads((figures / "noise.json").read_text()):
+        if row["case"] != "apart":  # of which the page has the range over n
+            tied = f"{row['tied']:.1f}".removesuffix(".0") if row["case"] == "equal" else f"{row['tied']:.1f}"
+            cells = [f"| {row['case']} | {row['n']} | {row['holds']:.3f} | {row['size']:.1f} | {tied} | "]
+            cells += [f"{row['holds_t_test']:.3f}, {row['size_t_test']:.1f} | "]
+            cells += [f"{row['raw']:.2f} | {row['adjusted']:.2f} | {row['error']:.2f} |"]
+            assert "".join(cells) in noise, row
+    fidelity = (ROOT / "docs" / "fidelity.md").read_text()
+    for row in json.loads((figures / "fidelity.json").read_text())["regret"]:
+        assert f"{row['mean']:.3f} +- {row['error']:.3f}" in fidelity, row
