@@ -1,24 +1,12 @@
 """What learning rate, weight decay, batch size and momentum amount to in one run: time scales, rotation, noise.
 
-eta    peak learning rate of the mean loss            rho    momentum (AdamW: beta1)
-alpha  weight decay, for SGD added to the gradient    delta  decay per step: eta alpha / (1 - rho), AdamW eta alpha
-
 They hold for a weight tensor that is followed by a norm, so that its scale does not change the loss, while the learning
-rate stays at its peak and gradients are uncorrelated; training departs from that. Rotation, in radians per step:
-
-=========  =====================================================================
-SGD        sqrt(2 eta alpha / (1 + rho))
-Nesterov   sqrt(2 eta alpha ((1 - rho)(1 + rho)^3 + rho^4) / (1 + rho))
-AdamW      sqrt(2 eta alpha (1 - rho) / (1 + rho))
-=========  =====================================================================
-
-SGD and AdamW: A. Kosson, B. Messmer, M. Jaggi, "Rotational Equilibrium", 2023. Nesterov, in the form of PyTorch: a
-gradient enters the steps as 1 + rho, rho^2, rho^3, ... of itself.
+rate stays at its peak and gradients are uncorrelated; training departs from that. The theory is in ``weight_decay``.
 """
 
-import math
 from dataclasses import dataclass
 
+from hpsearch.analysis.weight_decay import equilibrium_rotation, relaxation_steps
 from hpsearch.space.coordinates import Raw, Run, to_coordinates
 
 
@@ -58,7 +46,6 @@ def figures_of(raw: Raw, run: Run, schedule_mean: float) -> Figures:
     if run.examples is None or run.epochs is None:
         raise ValueError("the figures need the number of training examples and of epochs")
     point, per_epoch = to_coordinates(raw, run), run.examples / raw.batch_size
-    memory = point.tau * per_epoch * run.epochs
     return Figures(
         steps=per_epoch * run.epochs,
         steps_per_epoch=per_epoch,
@@ -66,21 +53,18 @@ def figures_of(raw: Raw, run: Run, schedule_mean: float) -> Figures:
         tau=point.tau,
         tau_mean=point.tau / schedule_mean,
         rotation=rotation(raw, run),
-        memory=memory,
-        # |w|^4 comes nearer by exp(-4 delta) in a step; under AdamW, whose steps do not grow as |w| shrinks, |w|^2 by
-        # exp(-2 delta)
-        relaxation=memory / (2 if run.optimizer == "adamw" else 4),
+        memory=point.tau * per_epoch * run.epochs,
+        relaxation=float(relaxation_steps(run.optimizer, raw.lr, raw.weight_decay, raw.momentum)),
         momentum=1 / (1 - raw.momentum),
         noise=None if run.optimizer == "adamw" else point.rate * run.examples,
     )
 
 
 def rotation(raw: Raw, run: Run) -> float:
-    """Return the root mean square angle (radians) between a weight tensor before and after a step in equilibrium."""
-    rho = raw.momentum
-    factors = {
-        "sgd": 1.0,
-        "sgd_nesterov": (1 - rho) * (1 + rho) ** 3 + rho**4,
-        "adamw": 1 - rho,
-    }
-    return math.sqrt(2 * raw.lr * raw.weight_decay * factors[run.optimizer] / (1 + rho))
+    """Return the root mean square angle (radians) between a weight tensor before and after a step in equilibrium.
+
+    0 without weight decay: the tensor turns ever less as it grows.
+    """
+    if raw.weight_decay == 0:
+        return 0.0
+    return float(equilibrium_rotation(run.optimizer, raw.lr, raw.weight_decay, raw.momentum))
