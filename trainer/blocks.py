@@ -65,6 +65,9 @@ class Network(Typed):
     norm: Norm
     logit_scale: Positive
     """Factor on the last layer's output."""
+    weight_scale: Positive = 1.0
+    """Factor on the initial weights that are scale invariant (``invariance``): it changes nothing in what the network
+    computes at first, only how fast these weights turn."""
 
     def model_post_init(self, _: Any) -> None:
         """Refuse an alpha without a celu, and a celu without one."""
@@ -143,14 +146,29 @@ class Muon(Typed):
 class Optimizer(Typed):
     """The update rule; its learning rate, weight decay and momentum are schedules."""
 
-    name: Literal["sgd_nesterov"]
+    name: Literal["sgd", "sgd_nesterov", "sgdw", "sgdw_nesterov", "adam", "adamw", "lars"]
+    """SGD with momentum, also Nesterov's, Adam, or LARS for scale-invariant weights and sgd_nesterov for the rest; w
+    says that the weight decay is decoupled: not in the gradient, but apart from the step."""
     velocity: Literal["torch", "scaled"]
-    """Whether the velocity sums gradients (torch) or steps, which hold the learning rate of their time (scaled)."""
+    """Whether the velocity of SGD and LARS sums gradients (torch) or steps, which hold the learning rate of their time
+    (scaled)."""
+    beta2: Fraction = 0.999
+    """What Adam's mean of squared gradients keeps per step; the momentum is its beta1."""
+    epsilon: Positive = 1e-8
+    """Added by Adam to the root of that mean."""
+    trust: Positive | None = None
+    """The rate of LARS in learning rates; null = the rate, without weight decay, at which weights turn as they do under
+    SGD in balance."""
     norm_bias_lr: Positive
     """Factor on the learning rate of the norms' biases and of the bias of whitening filters."""
     norm_bias_weight_decay: NonNegative
     """Factor on their weight decay."""
     muon: Muon | None
+
+    def model_post_init(self, _: Any) -> None:
+        """Refuse Muon beside anything but SGD."""
+        if self.muon and not self.name.startswith("sgd"):
+            raise wrong("muon goes together with SGD only", "muon", got=f"name: {self.name}", allowed="null")
 
 
 class Augment(Typed):
@@ -195,6 +213,21 @@ class Stop(Typed):
     """Epochs without a lower held-out loss after which the run makes no progress."""
     max_seconds: Positive | None
     """Seconds of training, counted at the end of each epoch."""
+
+
+class Trace(Typed):
+    """What is recorded of the weights while they are trained (``dynamics``); it does not change the training."""
+
+    every: Count = 10
+    """Steps from one that is recorded to the next, the first step being one."""
+    layers: str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = "all"
+    """Which tensors: all, or the names of parameters, as patterns like ``stages.*.conv.weight``."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns that a name is matched with."""
+        given = (self.layers,) if isinstance(self.layers, str) else self.layers
+        return tuple("*" if one == "all" else one for one in given)
 
 
 class Expect(Typed):

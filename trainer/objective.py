@@ -5,6 +5,7 @@ It uses the door of ``hpsearch.contract`` and no other. Settings (the space's ``
 ``recipe``  name of a recipe of the package, a file, or the values of a recipe
 ``data``  name of a data set, if it is not the recipe's
 ``data_path``  where the data lie, if it is not the default place
+``trace``  what to record of the weights (``blocks.Trace``), if it is not what the recipe says
 ``checkpoint_seconds``  least time between two checkpoints of a trial
 """
 
@@ -17,12 +18,12 @@ from typing import Any
 import numpy.typing as npt
 
 from hpsearch import typed_yaml
-from hpsearch.contract import TECHNIQUE, Config, Description, Report, Trial, Value
+from hpsearch.contract import TECHNIQUE, Config, Description, Optimizer, Report, Trial, Value
 from hpsearch.errors import Problem, RecipeError
 from hpsearch.typed_yaml import Document, Typed
 from trainer import checkpoint, data, recipe, splits
 from trainer.batches import Shape, Split
-from trainer.blocks import NonNegative
+from trainer.blocks import NonNegative, Trace
 from trainer.loop import Run, check_fit, check_images, fit, start
 from trainer.overrides import check_names, parameters, with_overrides
 from trainer.precision import choose, describe_device, find_device, supported
@@ -38,6 +39,7 @@ class Settings(Typed):
     recipe: str | dict[str, Any] = "post4_resnet9"
     data: str | None = None
     data_path: str | None = None
+    trace: Trace | None = None
     checkpoint_seconds: NonNegative = 60.0
 
 
@@ -96,8 +98,9 @@ def describe(settings: Mapping[str, Any]) -> Description:
         check=check,
         settings=resolved,
     )
-    if chosen.optimizer.muon is None:  # most weights would follow Muon, whose steps know neither lr nor weight decay
-        description["optimizer"] = chosen.optimizer.name
+    rule = _sgd_or_adamw(chosen)
+    if rule is not None:
+        description["optimizer"] = rule
     return description
 
 
@@ -108,11 +111,23 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     """
     parsed = _settings(settings)
     chosen = recipe.load(parsed.recipe)
+    if parsed.trace:
+        chosen = chosen.model_copy(update={"trace": parsed.trace})
     check_names(config, _parameters(chosen), "parameter")
     given = {} if parsed.data is None else {"data.name": parsed.data}
     left_out = [name.removeprefix(TECHNIQUE) for name, kept in config.items() if _is_switch(name, kept) and not kept]
     values = {name: value for name, value in config.items() if not name.startswith(TECHNIQUE)}
     return with_overrides(without(chosen, left_out), {**given, **values})
+
+
+def _sgd_or_adamw(chosen: Recipe) -> Optimizer | None:
+    """Return the update rule by which lr and weight decay say how a run goes, if it is one that a search knows."""
+    rule = chosen.optimizer
+    if rule.muon:  # whose steps, of most weights, know neither
+        return None
+    if rule.name == "lars":  # made to turn weights as SGD with these rates does
+        return "sgd_nesterov" if rule.trust is None else None
+    return rule.name if rule.name in ("sgd", "sgd_nesterov", "adamw") else None
 
 
 def _parameters(chosen: Recipe) -> dict[str, Value | None]:

@@ -39,7 +39,9 @@ def parameters(recipe: Recipe) -> dict[str, Value | None]:
     }
     if schedule.lr.peak_epochs is not None:
         found["schedule.peak_epochs"] = schedule.lr.peak_epochs
-    return found | _leaves(recipe.model_dump(exclude={"about", "post", "data", "schedule", "expect", "evidence"}))
+    return found | _leaves(
+        recipe.model_dump(exclude={"about", "post", "data", "schedule", "trace", "expect", "evidence"})
+    )
 
 
 def with_overrides(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -1,4 +1,7 @@
-"""A training recipe: every value of a training run, typed, read from a YAML file in which none is left out."""
+"""A training recipe: every value of a training run, typed, read from a YAML file.
+
+A file leaves none out but those that its update rule does not read, and those that change nothing in what is trained.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +25,7 @@ from trainer.blocks import (
     Precision,
     Share,
     Stop,
+    Trace,
     Views,
 )
 from trainer.schedules import Schedules
@@ -55,6 +59,8 @@ class Recipe(Typed):
     precision: Precision
     """What the network computes in where the device can; parameters and batch norm stay fp32, except for fp16_whole."""
     stop: Stop
+    trace: Trace | None = None
+    """What is recorded of the weights; a file that says nothing records nothing."""
     expect: Expect
     evidence: Annotated[tuple[Evidence, ...], Field(strict=False)]
 
@@ -67,6 +73,17 @@ class Recipe(Typed):
         if self.optimizer.muon and self.model.name != "resnet9":
             what = "muon rescales filters, which is free only where a norm follows each of them"
             raise wrong(what, "optimizer", "muon", got=f"a {self.model.name}", allowed="null, or the model resnet9")
+        self._check_rule()
+
+    def _check_rule(self) -> None:
+        """Refuse Adam where fp16 cannot hold its squared gradients, and LARS as the equivalent of no decay."""
+        rule, decay = self.optimizer, self.schedule.weight_decay.peak
+        if rule.name in ("adam", "adamw") and self.precision == "fp16_whole":
+            what, allowed = f"fp16 cannot hold the squared gradients of {rule.name}", "fp32, bf16 or fp16"
+            raise wrong(what, "precision", got=self.precision, allowed=allowed)
+        if rule.name == "lars" and rule.trust is None and decay == 0:
+            what = "lars without trust is the equivalent of a weight decay, and the schedule has none"
+            raise wrong(what, "optimizer", "trust", allowed="a positive number, or a weight decay above 0")
 
     def _check_splits(self) -> None:
         splits, at = self.model.norm.splits, ("model", "norm", "splits")

@@ -27,7 +27,7 @@ from trainer.recipe import Recipe
 SERIES_WIDTH = 64
 """Channels of the first convolution in the series."""
 
-_SAID_OF_IT = {"about", "post", "expect", "evidence"}
+_SAID_OF_IT = {"about", "post", "trace", "expect", "evidence"}
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,12 @@ def scaled(recipe: Recipe, width: int | None = None, epochs: int | None = None) 
 
 
 def training_values(recipe: Recipe) -> str:
-    """Return the values of ``recipe`` by which a run goes, all but what is said about it, as JSON with sorted keys."""
-    return json.dumps(recipe.model_dump(mode="json", exclude=_SAID_OF_IT), sort_keys=True)
+    """Return the values of ``recipe`` by which a run goes, all but what is said about it, as JSON with sorted keys.
+
+    Without those that a recipe file may leave out, where they are what it means then: runs of before there were such
+    keys stay runs of the same recipe.
+    """
+    return json.dumps(recipe.model_dump(mode="json", exclude=_SAID_OF_IT, exclude_defaults=True), sort_keys=True)
 
 
 def ceiling(recipe: Recipe, device: torch.device) -> float:

@@ -56,7 +56,8 @@ def test_formats_are_as_the_recipe_says(name: str, train: Split) -> None:
     norms = {id(t) for m in run.network.modules() if isinstance(m, BatchNorm) for t in [*m.parameters(), *m.buffers()]}
     for tensor in [*run.network.parameters(), *run.network.buffers()]:
         assert tensor.dtype == (of_norms if id(tensor) in norms else torch.float16)
-    assert [v.dtype for v in run.update.state()] == [p.dtype for rule in run.update._rules() for p in rule.parameters]
+    parameters = [parameter for group in run.update.groups for parameter in group.rule.parameters]
+    assert [velocity.dtype for velocity in run.update.state()] == [parameter.dtype for parameter in parameters]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -85,7 +85,7 @@ def test_steps_follow_a_second_implementation(loss_scale: float) -> None:
         for weight in weights:
             weight.grad = None
         (loss_scale * quadratic(weights, targets)).backward()
-        muon.step(lr, momentum)
+        muon.step(lr, 0.0, momentum, loss_scale)
         for i, (w, target) in enumerate(zip(starts, targets, strict=True)):
             g = loss_scale * (w - target)
             velocities[i] = momentum * velocities[i] + g

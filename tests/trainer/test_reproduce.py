@@ -13,6 +13,7 @@ from hpsearch.errors import RecipeError
 from tests.trainer.conftest import CPU
 from trainer import data, recipe, reproduce
 from trainer.batches import Normalizer, Shape, to_device
+from trainer.blocks import Trace
 from trainer.evaluate import NO_SCORE, evaluate
 from trainer.final import train_final
 from trainer.flops import petaflop
@@ -128,11 +129,13 @@ def test_scaling_brings_the_whole_schedule_along() -> None:
 
 
 def test_only_what_decides_a_run_is_compared(tiny: Recipe) -> None:
-    said = {"about": "other words", "post": "9", "evidence": (), "expect": recipe.load("post4_resnet9").expect}
+    expect = recipe.load("post4_resnet9").expect
+    said = {"about": "other words", "post": "9", "evidence": (), "expect": expect, "trace": Trace()}
     assert training_values(tiny.model_copy(update=said)) == training_values(tiny)
     assert training_values(with_overrides(tiny, {"augment.cutout": 3})) != training_values(tiny)
     values = json.loads(training_values(tiny))
-    unsaid = {name: value for name, value in tiny.model_dump(mode="json").items() if name not in said}
+    whole = tiny.model_dump(mode="json", exclude_defaults=True)
+    unsaid = {name: value for name, value in whole.items() if name not in said}
     assert values == unsaid
 
 

@@ -208,6 +208,8 @@ def test_the_baseline_in_numbers() -> None:
         **dict(leaves({"scale": "uniform", "splits": 1, "momentum": 0.1, "epsilon": 1e-5}, "model.norm.")),
         "model.norm.precision": "network",
         "model.logit_scale": 1.0,
+        "model.weight_scale": 1.0,
+        "trace": None,
         "epochs": 35,
         "batch_size": 128,
         "drop_last": False,
@@ -219,6 +221,9 @@ def test_the_baseline_in_numbers() -> None:
         "optimizer.norm_bias_lr": 1.0,
         "optimizer.norm_bias_weight_decay": 1.0,
         "optimizer.muon": None,
+        "optimizer.beta2": 0.999,
+        "optimizer.epsilon": 1e-8,
+        "optimizer.trust": None,
         "label_smoothing": 0.0,
         "augment.crop_padding": 4,
         "augment.flip": True,
@@ -283,7 +288,8 @@ def test_the_warm_up_of_post_8_is_a_fifth_of_the_epochs() -> None:
 
 def test_every_recipe_is_in_the_story_or_stands_beside_it() -> None:
     beside = {name for name in recipe.names() if name not in RECIPES}
-    assert {name for name in beside if not name.startswith("speed")} == {"digits_quickstart", "resnet9_proxy_cpu"}
+    small = {"digits_quickstart", "resnet9_proxy_cpu", "resnet9_proxy_constant"}
+    assert {name for name in beside if not name.startswith("speed")} == small
     assert {name for name in recipe.names() if recipe.load(name).post is not None} == set(RECIPES)
 
 

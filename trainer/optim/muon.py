@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from trainer.optim.nesterov import gradient
+from trainer.optim.rule import gradients
 from trainer.precision import supported
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -54,19 +54,23 @@ class Muon:
         self.dtype = dtype or _fast_format(self.parameters[0].device)
 
     @torch.no_grad()
-    def step(self, lr: float, momentum: float) -> None:
-        """Update every parameter in place from its gradient g of the loss, or of any fixed multiple of it.
+    def step(self, lr: float, weight_decay: float, momentum: float, loss_scale: float = 1.0) -> None:
+        """Update every parameter in place from its gradient g of ``loss_scale`` times the mean loss.
 
-        v <- momentum * v + g; w <- w * sqrt(outputs) / |w|; w <- w - lr * orthogonalised(g + momentum * v). The
-        gradients are used up, as in ``NesterovSGD``.
+        v <- momentum * v + g; w <- w * sqrt(outputs) / |w|; w <- w - lr * orthogonalised(g + momentum * v). Neither a
+        fixed scale of the loss nor a decay changes anything in this. The gradients are used up.
         """
-        steps = [gradient(parameter) for parameter in self.parameters]
+        steps = gradients(self.parameters)
         torch._foreach_mul_(self.velocities, momentum)
         torch._foreach_add_(self.velocities, steps)
         torch._foreach_add_(steps, self.velocities, alpha=momentum)
         for weight, step in zip(self.parameters, steps, strict=True):
             weight.mul_(math.sqrt(len(weight)) / weight.norm())
             weight.sub_(orthogonalised(step.flatten(1), self.iterations, self.dtype).reshape(weight.shape), alpha=lr)
+
+    def state(self) -> list[Tensor]:
+        """Return the velocities."""
+        return self.velocities
 
 
 def _fast_format(device: torch.device) -> torch.dtype:
