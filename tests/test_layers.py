@@ -65,15 +65,18 @@ def test_only_commands_about_recipes_import_the_trainer():
     }
 
 
-def test_the_trainer_uses_only_plain_modules_of_hpsearch():
+def test_the_trainer_uses_only_plain_modules_of_hpsearch_and_the_theory():
     modules = {module for _, module in imports("trainer") if module.startswith("hpsearch.")}
-    assert {module.split(".")[1] for module in modules} <= PLAIN
+    theory = {module for module in modules if module.startswith("hpsearch.analysis")}
+    assert {module.split(".")[1] for module in modules - theory} <= PLAIN
+    assert {module.split(".")[2] for module in theory if module != "hpsearch.analysis"} == {"weight_decay"}
 
 
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
         ("trainer.objective", ["ray", "optuna", "typer"]),
+        ("hpsearch.analysis.weight_decay", ["ray", "torch", "optuna", "pandas", "pyarrow", "scipy", "pydantic"]),
         ("hpsearch.analysis.summary", ["ray", "torch", "optuna"]),
         ("hpsearch.analysis.importance", ["ray", "torch", "optuna"]),
         ("hpsearch.cli.app", ["ray", "torch", "optuna", "trainer"]),

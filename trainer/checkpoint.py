@@ -7,10 +7,13 @@ the seed and the number of finished epochs (``loop.Run``).
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from hpsearch.errors import Problem, RecipeError, listed
@@ -25,7 +28,7 @@ def save(run: Run, file: Path) -> None:
     state = {
         **_identity(run),
         "progress": asdict(run.progress),
-        "reports": run.reports,
+        "reports": [_with_tables(report, _to_plain) for report in run.reports],
         "network": run.network.state_dict(),
         "velocities": run.update.state(),
         "average": run.average.state() if run.average else None,
@@ -50,7 +53,19 @@ def restore(run: Run, file: Path) -> None:
     if run.average:
         run.average.restore(state["average"])
     run.progress = Progress(**state["progress"])
-    run.reports = state["reports"]
+    run.reports = [_with_tables(report, np.asarray) for report in state["reports"]]
+
+
+def _with_tables(report: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a report with every column of its tables changed."""
+    tables = report.get("tables", {})
+    changed = {name: {key: change(column) for key, column in table.items()} for name, table in tables.items()}
+    return {**report, "tables": changed} if tables else report
+
+
+def _to_plain(column: npt.NDArray[Any]) -> Any:
+    """Return a column as what can be loaded without running code: numbers as a tensor, text as a list."""
+    return column.tolist() if column.dtype.kind == "U" else torch.from_numpy(column)
 
 
 def write(state: dict[str, Any], file: Path) -> None:

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from hpsearch.errors import Problem, RecipeError
 from hpsearch.seeds import derived_seed, stream
-from trainer import augment, losses, models
+from trainer import augment, losses, models, trace_checks
 from trainer.augment_by_offset import crop_and_flip_epoch
 from trainer.average import WeightAverage
 from trainer.batches import Normalizer, Shape, Split, batch_slices, shuffled
 from trainer.blocks import Precision
+from trainer.dynamics import Tracer
 from trainer.early_stop import Progress, diverged, reason_to_stop
 from trainer.evaluate import NO_SCORE, Score, evaluate
+from trainer.invariance import scale_invariant
 from trainer.models import whitening
 from trainer.optim.update import Update
 from trainer.precision import (
@@ -32,6 +34,9 @@ from trainer.precision import (
 from trainer.recipe import Recipe
 
 DIVERGED = "diverged: the loss is not finite or out of bounds"
+
+INVARIANCE_IMAGES = 32
+"""Images that tell which tensors are scale invariant."""
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a CPU. On a GPU a look would wait for the device; there an epoch is short."""
@@ -52,6 +57,7 @@ class Run:
     note: str | None
     network: nn.Module
     update: Update
+    tracer: Tracer | None
     average: WeightAverage | None
     progress: Progress
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -75,10 +81,14 @@ def start(recipe: Recipe, seed: int, device: torch.device, train: Split, classes
         network = models.build(recipe.model, train.shape, classes)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     _fit_whitening(network, recipe, train)
+    invariant = _scale_invariant(network, recipe, train)
+    _scale(network, invariant, recipe.model.weight_scale)
     to_precision(network, precision)
+    update = Update(network, recipe, invariant)
+    tracer = Tracer(network, update, recipe.trace, invariant) if recipe.trace else None
     kept = recipe.average
     average = WeightAverage(network, kept.every, kept.momentum) if kept else None
-    return Run(recipe, seed, device, precision, note, network, Update(network, recipe), average, Progress())
+    return Run(recipe, seed, device, precision, note, network, update, tracer, average, Progress())
 
 
 def _fit_whitening(network: nn.Module, recipe: Recipe, train: Split) -> None:
@@ -92,6 +102,25 @@ def _fit_whitening(network: nn.Module, recipe: Recipe, train: Split) -> None:
             layer.fit(normalize(train.pixels[: spec.images]))
 
 
+def _scale_invariant(network: nn.Module, recipe: Recipe, train: Split) -> frozenset[str]:
+    """Return the names of the scale-invariant parameters, where the recipe makes use of them."""
+    if recipe.trace is None and recipe.optimizer.name != "lars" and recipe.model.weight_scale == 1:
+        return frozenset()
+    splits = recipe.model.norm.splits
+    images = slice(min(len(train), splits * math.ceil(INVARIANCE_IMAGES / splits)) // splits * splits)
+    normalize = Normalizer(recipe.data.mean, recipe.data.std, train.pixels.device)
+    return scale_invariant(network, normalize(train.pixels[images]), train.labels[images])
+
+
+@torch.no_grad()
+def _scale(network: nn.Module, names: frozenset[str], factor: float) -> None:
+    """Multiply the parameters of these names."""
+    if factor != 1:
+        for name, parameter in network.named_parameters():
+            if name in names:
+                parameter.mul_(factor)
+
+
 def check_fit(recipe: Recipe, shape: Shape) -> None:
     """Raise RecipeError when images of ``shape`` are not what the recipe is made for."""
     if len(recipe.data.mean) != shape.channels:
@@ -101,6 +130,7 @@ def check_fit(recipe: Recipe, shape: Shape) -> None:
         raise RecipeError(Problem(what, key="data.mean", got=got, allowed=allowed, hint=hint))
     models.check(recipe.model, shape)
     augment.check(recipe.augment, shape)
+    trace_checks.check_layers(recipe, shape)
 
 
 def check_images(recipe: Recipe, images: int) -> None:
@@ -110,12 +140,14 @@ def check_images(recipe: Recipe, images: int) -> None:
         raise RecipeError(Problem(what, key="batch_size", got=got, allowed=f"2 to {images}"))
     if recipe.model.whitening:
         whitening.check(recipe.model.whitening, images)
-    if recipe.average:
-        _check_average(recipe, recipe.average.every, images)
-
-
-def _check_average(recipe: Recipe, every: int, images: int) -> None:
     steps = recipe.epochs * len(batch_slices(images, recipe.batch_size, recipe.drop_last))
+    if recipe.average:
+        _check_average(recipe.average.every, steps)
+    if recipe.trace:
+        trace_checks.check_steps(recipe.trace, steps)
+
+
+def _check_average(every: int, steps: int) -> None:
     if every > steps:
         what = "the average would never be updated: the run ends before"
         raise RecipeError(Problem(what, key="average.every", got=str(every), allowed=f"1 to {steps} steps"))
@@ -126,7 +158,8 @@ def fit(run: Run, train: Split, val: Split | None = None, test: Split | None = N
 
     A report has ``epoch``, its ``seconds``, ``train_loss``, ``train_accuracy``, ``learning_rate`` (of the epoch's last
     step) and ``images_per_second`` of training; ``val_loss`` and ``val_accuracy`` where there is ``val``, NaN in a run
-    that diverged; and ``test_accuracy`` where there is ``test``, only in the last report of a run that did not.
+    that diverged; ``test_accuracy`` where there is ``test``, only in the last report of a run that did not; and
+    ``tables`` with the one of ``dynamics`` where the recipe traces.
 
     Raises RecipeError when the batches are larger than the training set.
     """
@@ -172,6 +205,8 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
     order = shuffled(len(train), stream(run.seed, "order", epoch), run.device)
     choices = augment.draw(recipe.augment, order, train.shape, run.seed, epoch, run.device)
     totals = torch.zeros(2, device=run.device)  # loss and correct images, summed where they are: reading them waits
+    if run.tracer:
+        run.tracer.begin(epoch * len(batches))
     began = time.perf_counter()
     crops = crop_and_flip_epoch(train.pixels, order, choices) if run.device.type == "cuda" else None
     for step, batch in enumerate(batches, start=1):
@@ -183,12 +218,14 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
         if look and diverged(totals[0].item() / batch.stop, recipe.stop.loss_bound):
             break
     loss, correct = totals.tolist()
-    return {
+    traced = run.tracer.columns(batches) if run.tracer else {}
+    report = {
         "train_loss": loss / batch.stop,
         "train_accuracy": correct / batch.stop,
         "learning_rate": recipe.schedule.lr.at(epoch + step / len(batches)),
         "images_per_second": batch.stop / (time.perf_counter() - began),
     }
+    return report | ({"tables": {"dynamics": traced}} if traced else {})
 
 
 def train_step(run: Run, inputs: Tensor, labels: Tensor, position: float) -> Tensor:
@@ -199,7 +236,7 @@ def train_step(run: Run, inputs: Tensor, labels: Tensor, position: float) -> Ten
         logits = run.network(as_input(inputs, run.precision))
     loss = losses.cross_entropy(logits.float(), labels, run.recipe.label_smoothing)
     (loss * scale).backward()  # type: ignore[no-untyped-call]
-    run.update.step(position, scale)
+    (run.tracer or run.update).step(position, scale)
     if run.average:
         run.average.update()
     return torch.stack([loss.detach() * len(labels), (logits.argmax(1) == labels).sum()])

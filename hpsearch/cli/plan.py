@@ -241,7 +241,8 @@ def _placed(problem: Problem, document: Document, made_of: Mapping[str, str | No
     if problem.file is not None or problem.key is None:
         return problem
     details = {name: getattr(problem, name) for name in ("got", "allowed", "hint")}
-    for path in (("train", problem.key), ("parameters", problem.key), tuple(problem.key.split("."))):
+    keys = problem.key.split(".")
+    for path in (("train", problem.key), ("train", *keys), ("parameters", problem.key), tuple(keys)):
         if path in document.lines:
             return document.problem(problem.what, path, **details)
     source = ("parameters", str(made_of.get(problem.key)))
