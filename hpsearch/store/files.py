@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from hpsearch.errors import Problem, StudyError
@@ -48,10 +50,16 @@ def read_json(path: Path) -> Any:
         raise _cannot_read(path, cause) from None
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Replace ``path`` by ``table``; only text is dictionary-encoded, since measured numbers hardly repeat."""
+def write_parquet(
+    path: Path, table: pa.Table, dictionary: Sequence[str] | None = None, compression: str = "snappy"
+) -> None:
+    """Replace ``path`` by ``table``; the columns ``dictionary`` are dictionary-encoded.
+
+    Without them that is text, since measured numbers hardly repeat.
+    """
     text = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    replace(path, lambda temporary: pq.write_table(table.combine_chunks(), temporary, use_dictionary=text))
+    how = {"use_dictionary": text if dictionary is None else [*dictionary], "compression": compression}
+    replace(path, lambda temporary: pq.write_table(table.combine_chunks(), temporary, **how))
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -59,6 +67,36 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
             return file.read(columns)
+    except (OSError, pa.ArrowException) as cause:
+        raise _cannot_read(path, cause) from None
+
+
+def read_files(files: Sequence[Path], types: pa.Schema, columns: list[str], only: pc.Expression | None) -> pa.Table:
+    """Return the ``columns`` of Parquet files of one folder, as one table of the ``types``, in the order of the files.
+
+    ``only``  which rows; all where it is None
+
+    Raises StudyError for a damaged file, and for values that are not of the type of their column.
+    """
+    try:
+        rows = ds.dataset([str(file) for file in files], schema=types, format="parquet")
+        return rows.to_table(columns=columns, filter=only)
+    except (OSError, pa.ArrowException) as cause:
+        raise _cannot_read(files[0].parent, cause) from None
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the columns of one Parquet file, and what it says about itself. Raises StudyError as ``read_parquet``."""
+    try:
+        return pq.read_schema(path)
+    except (OSError, pa.ArrowException) as cause:
+        raise _cannot_read(path, cause) from None
+
+
+def row_count(path: Path) -> int:
+    """Return how many rows a Parquet file has. Raises StudyError as ``read_parquet``."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException) as cause:
         raise _cannot_read(path, cause) from None
 

@@ -10,10 +10,14 @@ import pyarrow as pa
 
 from hpsearch.contract import OWN_TABLES, TABLE_KEYS
 from hpsearch.errors import Problem, StudyError
+from hpsearch.store.dynamics import described, metadata
 from hpsearch.store.files import read_parquet, write_parquet
 from hpsearch.store.names import is_name
 from hpsearch.store.parts import conformed
 from hpsearch.trial import EpochReport, PendingTrial
+
+SAMPLE = 1000
+"""Rows that tell whether the values of a column repeat."""
 
 
 class TableError(StudyError):
@@ -48,7 +52,7 @@ class TrialTables:
     def clear(self, trial: PendingTrial) -> None:
         """Empty the files of a trial that is to run again (they stay, since a reader may have listed them)."""
         for path in self._folder.glob(f"*/{_file_name(trial)}"):
-            write_parquet(path, read_parquet(path).slice(0, 0))
+            _write_file(path, read_parquet(path).slice(0, 0))
 
     def _write(self, name: str, trial: PendingTrial, table: pa.Table) -> None:
         folder = self._folder / name
@@ -56,10 +60,10 @@ class TrialTables:
         path = folder / _file_name(trial)
         known = self._known.get(name) or self._look_up(folder, table.schema, path)
         schema = pa.unify_schemas([known.schema, table.schema], promote_options="permissive")
-        schema = schema.with_metadata(self._metadata)
+        schema = described(name, schema).with_metadata({**self._metadata, **metadata(name)})
         if known.first.exists() and not schema.equals(known.schema):
-            write_parquet(known.first, conformed(read_parquet(known.first), schema))
-        write_parquet(path, conformed(table, schema))
+            _write_file(known.first, conformed(read_parquet(known.first), schema))
+        _write_file(path, conformed(table, schema))
         self._known[name] = _Known(schema, min(known.first, path))
 
     def _look_up(self, folder: Path, schema: pa.Schema, path: Path) -> _Known:
@@ -83,6 +87,21 @@ def _epoch_table(trial: PendingTrial, epoch: int, columns: Mapping[str, Any]) ->
     table = pa.table({name: pa.array(np.asarray(values)) for name, values in columns.items()})
     keys = {"trial_id": pa.array([trial.trial_id] * len(table)), "epoch": pa.array([epoch] * len(table), pa.int64())}
     return pa.table({**keys, **dict(zip(table.column_names, table.columns, strict=True))})
+
+
+def _write_file(path: Path, table: pa.Table) -> None:
+    """Write a file that is opened together with hundreds: what repeats as a dictionary, and nothing compressed.
+
+    Noise would not get smaller, and reading 500 files of 5,000 rows takes a fifth less than with text alone as
+    dictionaries and the rest compressed (``benchmarks/dynamics_store.py``).
+    """
+    write_parquet(path, table, [name for name in table.column_names if _repeats(table[name])], "none")
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Whether the first values of ``column`` are there twice or more, on average."""
+    head = column.slice(0, SAMPLE)
+    return 2 * len(head.unique()) <= len(head)
 
 
 def _file_name(trial: PendingTrial) -> str:
