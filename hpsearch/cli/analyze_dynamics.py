@@ -1,0 +1,95 @@
+"""``hpsearch analyze dynamics``: what the weights did in traced trials, beside what the theory of weight decay says."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpsearch.analysis.layer_dynamics import TrialDynamics, trial_dynamics
+from hpsearch.cli import console, options
+from hpsearch.cli.options import RESULTS
+from hpsearch.cli.pictures import Plot, check_plot, keep_plot
+from hpsearch.store.dynamics import read_dynamics, traced
+from hpsearch.store.reader import Study, open_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Picture(StrEnum):
+    """What ``--plot`` draws."""
+
+    NORMS = "norms"
+    ROTATION = "rotation"
+    COLLAPSE = "collapse"
+    PLANE = "plane"
+    LARS = "lars"
+    MERGING = "merging"
+
+
+Trial = Annotated[str | None, typer.Option("--trial", metavar="ID", help="Only this trial; else the best, and all.")]
+Which = Annotated[Picture, typer.Option("--picture", help="Of one trial: norms, rotation; of all: the others.")]
+
+
+def dynamics(
+    name: options.Name,
+    trial: Trial = None,
+    picture: Which = Picture.NORMS,
+    plot: Plot = None,
+    results: options.Results = RESULTS,
+    json: options.Json = False,
+) -> None:
+    """Compare norms and rotations of weights with theory: tensor by tensor in one trial, and between trials.
+
+    One trial: do norms come to the balance of decay and gradients, when, how far behind the schedule; do all tensors
+    turn at the predicted rate? All trials: is the decay all that matters, or the ratio of learning rate and decay too;
+    is LARS without decay the same as SGD with it; when is the length of the initial weights forgotten?
+    """
+    check_plot(plot)
+    study = open_study(results, name)
+    trial_id = trial or _best(study)
+    one = trial_dynamics(read_dynamics(study, [trial_id]))
+    if json:
+        console.data(_data(study, one, alone=trial is not None))
+    else:
+        _print(study, one, alone=trial is not None)
+    if plot is not None:
+        keep_plot(_drawing(picture)(study, one), plot)
+
+
+def _best(study: Study) -> str:
+    """Return the traced trial with the best result, or the first one where none has a result."""
+    known = traced(study)
+    losses = {
+        t.trial_id: study.space.objective.loss(t.final)
+        for t in study.history
+        if t.final is not None and t.trial_id in known
+    }
+    return min(losses, key=lambda trial_id: losses[trial_id], default=known[0])
+
+
+def _data(study: Study, one: TrialDynamics, alone: bool) -> dict[str, Any]:
+    from hpsearch.cli.trials_dynamics import compared
+
+    data = {"study": study.name, "trial": one.to_json()}
+    return data if alone else data | {name: found.to_json() for name, found in compared(study).items()}
+
+
+def _print(study: Study, one: TrialDynamics, alone: bool) -> None:
+    from hpsearch.cli.trial_dynamics import print_trial
+    from hpsearch.cli.trials_dynamics import print_compared
+
+    known = traced(study)
+    console.facts({"study": study.name, "traced": f"{console.counted(len(known), 'trial')} of {len(study.history)}"})
+    print_trial(one, next(trial for trial in study.history if trial.trial_id == one.trial_id))
+    if not alone:
+        print_compared(study)
+
+
+def _drawing(picture: Picture) -> Callable[[Study, TrialDynamics], "Figure"]:
+    """Return what draws a picture of the study and the one trial."""
+    from hpsearch.cli import dynamics_pictures
+
+    drawing: Callable[[Study, TrialDynamics], Figure] = getattr(dynamics_pictures, picture)
+    return drawing

@@ -1,0 +1,159 @@
+"""``hpsearch analyze dynamics``: what it prints, draws and refuses."""
+
+import json
+import re
+
+import pytest
+
+from hpsearch.cli.analyze_dynamics import Picture
+from hpsearch.store.writer import StudyWriter
+from hpsearch.trial import Status
+from tests.analysis.traced_studies import Traced, write
+from tests.store.examples import make_reports, make_space, make_trial, run_trial
+
+DECAYS, RATIOS = (0.003, 0.03), (10.0, 100.0, 1000.0)
+
+
+def plane():
+    """Runs over decay and ratio at a momentum of 0.9, two of each; one diverged and is not compared."""
+    pairs = [(decay, ratio) for decay in DECAYS for ratio in RATIOS for _ in range(2)]
+    rates = [((decay * ratio / 10) ** 0.5, (decay / ratio / 10) ** 0.5) for decay, ratio in pairs]
+    done = [
+        Traced({"lr": lr, "weight_decay": wd}, lr=lr, weight_decay=wd, accuracy=(0.5, 0.6 + 0.001 * place))
+        for place, (lr, wd) in enumerate(rates)
+    ]
+    return [*done, Traced({"lr": 9.0, "weight_decay": 1.0}, status=Status.DIVERGED)]
+
+
+def reset():
+    scales = (0.25, 1.0, 4.0)
+    return [Traced({"model.weight_scale": scale}, scale=scale, every=4, accuracy=(0.4, 0.5)) for scale in scales]
+
+
+def lars():
+    names = ("sgd_nesterov", "lars") * 3
+    return [Traced({"optimizer.name": n}, rule=n, weight_decay=0.0 if n == "lars" else 5e-3, lr=0.03) for n in names]
+
+
+@pytest.fixture
+def analyze(tmp_path, in_process):
+    """Write a study of these trials and analyse it."""
+
+    def run(trials, *options):
+        write(tmp_path, trials)
+        return in_process("analyze", "dynamics", "s", "--results", tmp_path, *options)
+
+    return run
+
+
+def row(text, name):
+    (line,) = re.findall(rf"^{re.escape(name)} .*$", text, re.M)
+    return line.split()
+
+
+def test_one_trial_tensor_by_tensor(analyze):
+    done = analyze(reset(), "--trial", 1)
+    assert done.returncode == 0, done.stderr
+    assert "trial 00001 (completed, 0.5 at the end): model.weight_scale=1" in done.stdout
+    norms, rotations = done.stdout.split("rotation per step")
+    first, last, balance = map(float, row(norms, "block1.conv.weight")[1:4])
+    assert first == 5.0 and last == pytest.approx(balance, rel=0.1)
+    measured, predicted, ratio = map(float, row(rotations, "block1.conv.weight")[1:4])
+    assert measured / predicted == pytest.approx(ratio, abs=0.02) and ratio == pytest.approx(1, abs=0.1)
+    assert "3 of 3 scale-invariant tensors: in the median as predicted, by 1.0" in done.stdout
+    assert "head.weight" not in norms and "not in the tables: 1 " in done.stdout
+    assert "between trials" not in done.stdout and "initial weights" not in done.stdout
+
+
+def test_without_a_trial_it_is_the_best_one_and_then_all(analyze):
+    done = analyze(plane())
+    assert done.returncode == 0, done.stderr
+    assert "traced  13 trials of 13" in done.stdout
+    assert "trial 00011 (completed, 0.611 at the end)" in done.stdout
+    assert "12 full runs with weight decay; left out: 1 diverged" in done.stdout
+    shares = row(done.stdout, "effective lr (log, later half)")[5:]
+    alone, adds = int(shares[0].rstrip("%")), int(shares[2].rstrip("%"))
+    assert alone > 90 and adds < 10
+    assert "ratios up to 2.0 decades apart" in done.stdout
+
+
+def test_lars_and_sgd_side_by_side(analyze):
+    done = analyze(lars())
+    assert re.search(r"val_accuracy at the end: lars 0\.6 \(3\), sgd_nesterov 0\.6 \(3\)", done.stdout)
+    assert "agree within the noise" in done.stdout
+
+
+def test_when_lengths_have_merged(analyze):
+    done = analyze(reset())
+    measured, predicted, ratio = map(float, row(done.stdout.split("initial weights")[1], "block2.conv.weight")[1:4])
+    assert measured / predicted == pytest.approx(ratio, abs=0.01)
+    assert ratio == pytest.approx(1, abs=0.05)
+    assert "val_accuracy at the end: x0.25: 0.5 (1), x1: 0.5 (1), x4: 0.5 (1)" in done.stdout
+
+
+def test_the_same_as_json(analyze, in_process, tmp_path):
+    found = json.loads(analyze(reset(), "--json").stdout)
+    assert found.keys() == {"study", "trial", "collapse", "lars", "merging"}
+    assert [layer["name"] for layer in found["merging"]["settings"][0]["layers"]] == [
+        "prep.conv.weight", "block1.conv.weight", "block2.conv.weight",
+    ]  # fmt: skip
+    alone = json.loads(
+        in_process("analyze", "dynamics", "s", "--results", tmp_path, "--json", "--trial", "00002").stdout
+    )
+    assert alone.keys() == {"study", "trial"} and alone["trial"]["trial_id"] == "00002"
+
+
+@pytest.mark.parametrize(
+    ("picture", "trials"),
+    [("norms", reset), ("rotation", reset), ("merging", reset), ("collapse", plane), ("plane", plane), ("lars", lars)],
+)
+def test_every_picture(analyze, tmp_path, picture, trials):
+    done = analyze(trials(), "--picture", picture, "--plot", tmp_path / "one.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert f"picture in {tmp_path / 'one.png'}" in done.stderr.replace("\n", "")
+
+
+def test_each_picture_has_a_test():
+    (mark,) = test_every_picture.pytestmark
+    assert {name for name, _ in mark.args[1]} == {picture.value for picture in Picture}
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [("merging", "several scales"), ("lars", "under LARS and under SGD"), ("colapse", "'collapse'")],
+)
+def test_a_picture_of_what_is_not_there_is_refused(analyze, tmp_path, picture, words):
+    done = analyze([reset()[0]], "--picture", picture, "--plot", tmp_path / "one.png")
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (tmp_path / "one.png").exists()
+
+
+def test_an_untraced_study_says_how_to_trace(in_process, tmp_path):
+    with StudyWriter.create(tmp_path, "s", make_space(), {}) as writer:
+        reports = make_reports([1.0])
+        run_trial(writer, make_trial(0, reports), reports)
+    done = in_process("analyze", "dynamics", "s", "--results", tmp_path)
+    assert done.returncode == 2
+    assert "no trial of the study was traced" in done.stderr
+    assert "trace: {every: 10, layers: all}" in done.stderr
+
+
+def test_an_unknown_trial_is_refused(analyze):
+    done = analyze(reset(), "--trial", 7)
+    assert done.returncode == 2
+    assert "no traced trial of the study has this id" in done.stderr and "00000, 00001, 00002" in done.stderr
+
+
+def test_a_trial_that_diverged_is_told_apart_from_what_came_before(analyze):
+    done = analyze([Traced({"lr": 0.2}, status=Status.DIVERGED), Traced({"lr": 0.2})], "--trial", 0)
+    assert done.returncode == 0, done.stderr
+    assert "trial 00000 (diverged)" in done.stdout
+
+
+def test_only_trials_that_diverged(analyze):
+    done = analyze([Traced({"lr": 0.2}, status=Status.DIVERGED)])
+    assert done.returncode == 0, done.stderr
+    assert "trial 00000 (diverged)" in done.stdout
+    assert "nothing to compare: no traced trial of the study came to the end of a full run" in done.stderr
