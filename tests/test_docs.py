@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import typer.main
 
+from benchmarks import weight_decay
 from benchmarks.fidelity import ranks, read
 from hpsearch.cli.app import app
 from hpsearch.cli.plan import overrides, plan_file
@@ -18,6 +19,9 @@ from tests.cli.command import hpsearch
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+POST_6 = ("norm_reset", "wd_flat", "lars_equivalent")
 
 
 def blocks(page, language):
@@ -68,11 +72,14 @@ def test_the_space_in_the_readme_is_the_shipped_one():
 
 
 def test_the_spaces_in_the_docs_are_valid(tmp_path, cifar_folder):
-    every_kind, in_coordinates, in_rungs = blocks(ROOT / "docs" / "space.md", "yaml")
+    every_kind, traced, in_coordinates, in_rungs = blocks(ROOT / "docs" / "space.md", "yaml")
     (tmp_path / "space.yaml").write_text(every_kind)
     plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides(data=cifar_folder))
     kinds = {parameter.type for parameter in plan.space.parameters.values()}
     assert kinds == {"real", "integer", "choice", "constant"}
+    (tmp_path / "space.yaml").write_text(traced)
+    plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides(data=cifar_folder))
+    assert plan.space.train.settings["trace"] == {"every": 10, "layers": "all"}
     (tmp_path / "space.yaml").write_text(in_coordinates)
     plan, _ = plan_file(str(tmp_path / "space.yaml"), overrides())
     assert {"rate", "tau"} <= plan.space.parameters.keys()
@@ -110,7 +117,16 @@ def test_links_inside_the_project_lead_somewhere():
 
 
 def test_shipped_spaces_load():
-    for name in ("wd_lr", "wd_lr_cpu", "fidelity_cpu", "quickstart", "architecture", "proxy_grid", "proxy_rungs"):
+    for name in (
+        "wd_lr",
+        "wd_lr_cpu",
+        "fidelity_cpu",
+        "quickstart",
+        "architecture",
+        "proxy_grid",
+        "proxy_rungs",
+        *POST_6,
+    ):
         assert load(name).space.goal
 
 
@@ -144,3 +160,9 @@ def test_the_tables_in_the_docs_are_those_of_the_stored_figures():
     fidelity = (ROOT / "docs" / "fidelity.md").read_text()
     for row in json.loads((figures / "fidelity.json").read_text())["regret"]:
         assert f"{row['mean']:.3f} +- {row['error']:.3f}" in fidelity, row
+
+
+def test_the_tables_of_weight_decay_are_those_of_the_stored_studies():
+    text = (ROOT / "docs" / "weight_decay.md").read_text()
+    for rows in weight_decay.tables().values():
+        assert "\n".join(rows) in text
