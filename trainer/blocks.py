@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hpsearch.typed_yaml import Typed, wrong
 
@@ -215,19 +215,23 @@ class Stop(Typed):
     """Seconds of training, counted at the end of each epoch."""
 
 
+def _one_or_more(value: object) -> object:
+    """Return one name as a list of names."""
+    return (value,) if isinstance(value, str) else value
+
+
 class Trace(Typed):
     """What is recorded of the weights while they are trained (``dynamics``); it does not change the training."""
 
     every: Count = 10
     """Steps from one that is recorded to the next, the first step being one."""
-    layers: str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = "all"
-    """Which tensors: all, or the names of parameters, as patterns like ``stages.*.conv.weight``."""
+    layers: Annotated[tuple[str, ...], Field(strict=False, min_length=1), BeforeValidator(_one_or_more)] = ("all",)
+    """Which tensors: all, or the names of parameters, as patterns like ``stages.*.conv.weight``; one, or a list."""
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """The patterns that a name is matched with."""
-        given = (self.layers,) if isinstance(self.layers, str) else self.layers
-        return tuple("*" if one == "all" else one for one in given)
+        return tuple("*" if one == "all" else one for one in self.layers)
 
 
 class Expect(Typed):

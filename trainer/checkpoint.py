@@ -41,7 +41,7 @@ def restore(run: Run, file: Path) -> None:
 
     Raises RecipeError when the file is no checkpoint, or one of another version, recipe or seed.
     """
-    state = read(file, run.device)
+    state = read(file)
     for key, value in _identity(run).items():
         if state.get(key) != value:
             what = f"the checkpoint was written with another {key}"
@@ -78,12 +78,15 @@ def write(state: dict[str, Any], file: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read(file: Path, device: torch.device) -> dict[str, Any]:
-    """Load plain data and tensors; raises RecipeError when ``file`` is missing, damaged or holds anything else."""
+def read(file: Path) -> dict[str, Any]:
+    """Load plain data and tensors, these to the CPU whatever device they were on.
+
+    Raises RecipeError when ``file`` is missing, damaged or holds anything else.
+    """
     try:
         if not zipfile.is_zipfile(file):  # torch would take it for a bare pickle
             raise OSError("missing or damaged")
-        state = torch.load(file, map_location=device, weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError) as cause:
         raise RecipeError(Problem("cannot read the saved run", file=file, got=str(cause).partition("\n")[0])) from None
     if not isinstance(state, dict):

@@ -6,7 +6,7 @@ rotation             angle between w and w' = 2 asin(|w/|w| - w'/|w'|| / 2)
 cos_weight_gradient  1 - |w/|w| - g/|g||^2 / 2
 cos_descent_update   the same of -g and w' - w: how much of a step is of its own gradient
 effective_lr         lr / |w|^2, by which a step turns a scale-invariant w per gradient at |w| = 1; of LARS, whose step
-                     is lr |w| g/|g|, that is lr / (|w| |g|)
+                     is lr |w| g/|g|, that is lr / (|w| |g|); of Adam and Muon, whose steps do not follow |g|, lr / |w|
 
 The predictions beside them are those of ``hpsearch.analysis.weight_decay`` for the gradient of that one batch.
 """
@@ -61,8 +61,15 @@ def _derived(known: Columns, found: Columns) -> Columns:
         "cos_descent_update": 1 - found["gradient_update"] ** 2 / 2,
         "rotation": 2 * np.arcsin(np.minimum(1, found["weight_weight"] / 2)),
         "relative_update": found["update_norm"] / weight,
-        "effective_lr": known["lr"] / weight / np.where(known["rule"] == "lars", gradient, weight),
+        "effective_lr": known["lr"] / weight / _divisor(known["rule"], weight, gradient),
     }
+
+
+def _divisor(
+    rule: npt.NDArray[np.str_], weight: npt.NDArray[np.float64], gradient: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return what the effective rate is smaller by than lr / |w|."""
+    return np.select([rule == "lars", np.isin(rule, ("adam", "adamw", "muon"))], [gradient, 1.0], weight)
 
 
 def _predicted(known: Columns, gradient: npt.NDArray[np.float64]) -> Columns:

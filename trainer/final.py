@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from hpsearch.contract import Report
@@ -63,7 +62,7 @@ def save_model(run: Run, shape: Shape, classes: tuple[str, ...], file: Path) -> 
 
 def load_model(file: Path) -> SavedModel:
     """Read what ``save_model`` wrote, on the CPU; raises RecipeError when it is something else."""
-    state = checkpoint.read(file, torch.device("cpu"))
+    state = checkpoint.read(file)
     if not {"recipe", "shape", "classes", "network"} <= state.keys():
         raise RecipeError(Problem("this is no saved model", file=file))
     recipe = load(state["recipe"])

@@ -140,14 +140,12 @@ def check_images(recipe: Recipe, images: int) -> None:
         raise RecipeError(Problem(what, key="batch_size", got=got, allowed=f"2 to {images}"))
     if recipe.model.whitening:
         whitening.check(recipe.model.whitening, images)
-    steps = recipe.epochs * len(batch_slices(images, recipe.batch_size, recipe.drop_last))
     if recipe.average:
-        _check_average(recipe.average.every, steps)
-    if recipe.trace:
-        trace_checks.check_steps(recipe.trace, steps)
+        _check_average(recipe, recipe.average.every, images)
 
 
-def _check_average(every: int, steps: int) -> None:
+def _check_average(recipe: Recipe, every: int, images: int) -> None:
+    steps = recipe.epochs * len(batch_slices(images, recipe.batch_size, recipe.drop_last))
     if every > steps:
         what = "the average would never be updated: the run ends before"
         raise RecipeError(Problem(what, key="average.every", got=str(every), allowed=f"1 to {steps} steps"))

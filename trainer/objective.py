@@ -5,7 +5,7 @@ It uses the door of ``hpsearch.contract`` and no other. Settings (the space's ``
 ``recipe``  name of a recipe of the package, a file, or the values of a recipe
 ``data``  name of a data set, if it is not the recipe's
 ``data_path``  where the data lie, if it is not the default place
-``trace``  what to record of the weights (``blocks.Trace``), if it is not what the recipe says
+``trace``  what to record of the weights (``blocks.Trace``), null for nothing, if it is not what the recipe says
 ``checkpoint_seconds``  least time between two checkpoints of a trial
 """
 
@@ -29,6 +29,7 @@ from trainer.overrides import check_names, parameters, with_overrides
 from trainer.precision import choose, describe_device, find_device, supported
 from trainer.recipe import Recipe
 from trainer.techniques import techniques, without
+from trainer.trace_checks import check_steps
 
 METRICS = ["train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second"]
 
@@ -111,7 +112,7 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     """
     parsed = _settings(settings)
     chosen = recipe.load(parsed.recipe)
-    if parsed.trace:
+    if "trace" in parsed.model_fields_set:
         chosen = chosen.model_copy(update={"trace": parsed.trace})
     check_names(config, _parameters(chosen), "parameter")
     given = {} if parsed.data is None else {"data.name": parsed.data}
@@ -173,7 +174,9 @@ def _check(settings: Mapping[str, Any], source: data.Source) -> Callable[[Config
     def check(config: Config) -> None:
         chosen = recipe_for(settings, config)
         check_fit(chosen, Shape(*source.shape))
-        check_images(chosen, _training_images(chosen, source))
+        images = _training_images(chosen, source)
+        check_images(chosen, images)
+        check_steps(chosen, images)
 
     return check
 

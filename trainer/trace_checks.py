@@ -1,4 +1,4 @@
-"""Whether a recipe's ``trace`` names something that there is."""
+"""Whether a recipe's ``trace`` finds something to record."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ import torch
 
 from hpsearch.errors import Problem, RecipeError, listed, nearest
 from trainer import models
-from trainer.batches import Shape
+from trainer.batches import Shape, batch_slices
 from trainer.blocks import Model, Trace
 from trainer.recipe import Recipe
 
@@ -22,11 +22,15 @@ def check_layers(recipe: Recipe, shape: Shape) -> None:
         chosen(recipe.trace, _names(recipe.model, shape))
 
 
-def check_steps(trace: Trace, steps: int) -> None:
-    """Raise RecipeError when a run of so many ``steps`` ends before a second one would be traced."""
-    if trace.every >= steps:
+def check_steps(recipe: Recipe, images: int) -> None:
+    """Raise RecipeError when a run over so many ``images`` ends before a second step would be traced.
+
+    It is about full runs: the short ones of a search may see no more than their first step traced.
+    """
+    steps = recipe.epochs * len(batch_slices(images, recipe.batch_size, recipe.drop_last))
+    if recipe.trace and recipe.trace.every >= steps:
         what, allowed = "the run ends before a second step would be traced", f"1 to {steps - 1} steps"
-        raise RecipeError(Problem(what, key="trace.every", got=str(trace.every), allowed=allowed))
+        raise RecipeError(Problem(what, key="trace.every", got=str(recipe.trace.every), allowed=allowed))
 
 
 @lru_cache  # a search checks hundreds of configurations, of few networks

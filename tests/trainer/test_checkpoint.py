@@ -11,6 +11,7 @@ from hpsearch.errors import RecipeError
 from tests.trainer.conftest import CPU, weights
 from trainer import checkpoint
 from trainer.batches import Split
+from trainer.blocks import Trace
 from trainer.loop import Run, fit, start
 from trainer.overrides import with_overrides
 from trainer.recipe import Recipe, load
@@ -59,6 +60,23 @@ def test_a_resumed_run_is_the_straight_run(
         assert torch.equal(ours, theirs)
     assert resumed.progress.best_loss == straight.progress.best_loss
     assert resumed.progress.seconds > first.progress.seconds > 0
+
+
+def test_what_was_written_on_a_device_comes_back_as_it_was(
+    tiny: Recipe, splits: Mapping[str, Split], tmp_path: Path
+) -> None:
+    """Tables of a run on a GPU were never there; meta stands for a device that NumPy cannot read."""
+    traced = tiny.model_copy(update={"trace": Trace(every=3)})
+    first, resumed = begin(traced, splits), begin(traced, splits)
+    next(fit(first, splits["train"]))
+    checkpoint.save(first, tmp_path / "checkpoint.pt")
+    resumed.device = torch.device("meta")
+    checkpoint.restore(resumed, tmp_path / "checkpoint.pt")
+    before, after = (run.reports[0]["tables"]["dynamics"] for run in (first, resumed))
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values)
+    assert weights(resumed.network).tolist() == weights(first.network).tolist()
 
 
 def test_the_time_and_the_best_loss_go_on(tiny: Recipe, splits: Mapping[str, Split], tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ def test_test_images_are_not_seen_before_the_end(tiny: Recipe, digits: data.Data
     assert not [name for report in reports for name in report if name.startswith(("test", "val"))]
 
 
+def test_a_trace_takes_no_time_of_it(tiny: Recipe, digits: data.Dataset) -> None:
+    reports: list[Any] = []
+    reproduce.reproduce(tiny.model_copy(update={"trace": Trace()}), digits, 0, CPU, reports.append)
+    assert len(reports) == 4
+    assert not any("tables" in report for report in reports)
+
+
 def test_the_average_is_judged(tiny: Recipe, digits: data.Dataset) -> None:
     data_ = {**tiny.model_dump(mode="json"), "average": {"every": 2, "momentum": 0.9}, "test_time": "flip"}
     averaged = recipe.load(data_)
