@@ -3,16 +3,16 @@
 decay           delta, the share of its direction that a weight tensor forgets in a step: eta alpha / (1 - rho) for SGD
                 (``weight_decay.decay_rate``), at the peak of eta
 ratio           eta / alpha, there
-effective rate  eta / |w|^2, the median over the scale-invariant tensors; its logarithm is compared
+effective rate  eta / |w|^2, under AdamW, whose steps do not shrink as |w| grows, eta / |w|: the median over the
+                scale-invariant tensors; its logarithm is compared
 
 Once |w| has come to its balance the effective rate depends on the decay alone (D. Page, "How to Train Your ResNet 6",
 2018), so of the variance between trials the decay should explain all and the ratio nothing, while both matter early.
 That holds for trials that differ in learning rate and weight decay only; ``others`` names what else was varied.
 """
 
-import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,17 +30,16 @@ from hpsearch.analysis.decay_and_ratio import (
     variance,
     variance_over_run,
 )
+from hpsearch.analysis.peak_rates import commonest_power, run_at, why_left_out
 from hpsearch.analysis.traced_trials import invariant_rows, result, result_metric, traced_trials
-from hpsearch.analysis.weight_decay import decay_rate
 from hpsearch.space.axes import Floats
 from hpsearch.store.reader import Study
-from hpsearch.trial import FinishedTrial
 
 POINTS = 101
 LATER = 0.5
 """The numbers for a whole run are over what comes after this share of it."""
 
-_COLUMNS = ("trial_id", "step", "rule", "lr", "weight_decay", "momentum", "effective_lr")
+_COLUMNS = ("trial_id", "step", "rule", "lr", "weight_decay", "momentum", "weight_norm")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ class Collapse:
     ``metric``           of the results;  ``left_out`` counts the trials that are not compared, by the reason
     ``others``           parameters that differ between the trials beside learning rate and weight decay
     ``grid`` (m,)        shares of the run;  ``curves`` (n, m) the log of the effective rate of each run there
-    ``effective``        shares of its variance, over the later half of the run
+    ``power``            the effective rate is eta over |w| to this power
+    ``effective``        shares of the variance of its log, over the later half of the run
     ``over_run``         the same at every point of the grid, (m,) each, by the names in ``Shares``
     ``results``          shares of the variance of the results
     ``missing``          what the study would need to tell decay and ratio apart, None where it does
@@ -62,6 +62,7 @@ class Collapse:
     others: tuple[str, ...]
     grid: Floats
     curves: Floats
+    power: float
     effective: Shares
     over_run: Mapping[str, Floats]
     results: Shares
@@ -77,6 +78,7 @@ class Collapse:
             "trials": [asdict(run) for run in self.runs],
             "left_out": dict(self.left_out),
             "others": list(self.others),
+            "power": self.power,
             "effective_lr": asdict(self.effective),
             "results": asdict(self.results),
             "spread": spread,
@@ -91,17 +93,19 @@ def collapse(study: Study) -> Collapse:
     metric = result_metric(study, chosen.trials)
     rows = invariant_rows(study, chosen.trials, _COLUMNS)
     peaks = rows.loc[rows.groupby("trial_id")["lr"].idxmax()].set_index("trial_id").to_dict("index")
-    runs = [_run(trial, peaks[trial.trial_id], metric) for trial in chosen.trials]
-    kept = tuple(run for run in runs if run is not None)
-    left_out = Counter(chosen.left_out) + Counter({"no decay by theory": len(runs) - len(kept)})
-    grid, curves = _curves(rows, [run.trial_id for run in kept])
+    power = commonest_power(peaks.values())
+    reasons = [why_left_out(peaks.get(trial.trial_id), power) for trial in chosen.trials]
+    compared = [trial for trial, reason in zip(chosen.trials, reasons, strict=True) if reason is None]
+    kept = tuple(run_at(peaks[trial.trial_id], trial.trial_id, result(trial, metric)) for trial in compared)
+    grid, curves = _curves(rows, [run.trial_id for run in kept], power)
     return Collapse(
         metric=metric,
         runs=kept,
-        left_out=left_out,
+        left_out=Counter(chosen.left_out) + Counter(reason for reason in reasons if reason is not None),
         others=_others(study, kept),
         grid=grid,
         curves=curves,
+        power=power,
         effective=variance(kept, curves[:, grid >= LATER]),
         over_run=variance_over_run(kept, curves),
         results=variance(kept, np.array([[run.result] for run in kept]).reshape(-1, 1)),
@@ -111,18 +115,11 @@ def collapse(study: Study) -> Collapse:
     )
 
 
-def _run(trial: FinishedTrial, peak: Mapping[Hashable, Any], metric: str) -> Run | None:
-    """Return a trial by its row at the peak of the learning rate, None where theory knows no decay of its rule."""
-    lr, weight_decay = float(peak["lr"]), float(peak["weight_decay"])
-    decay = float(decay_rate(peak["rule"], lr, weight_decay, float(peak["momentum"])))
-    known = weight_decay > 0 and decay > 0
-    return Run(trial.trial_id, lr, decay, lr / weight_decay, result(trial, metric)) if known else None
-
-
-def _curves(rows: pd.DataFrame, trials: Sequence[str]) -> tuple[Floats, Floats]:
+def _curves(rows: pd.DataFrame, trials: Sequence[str], power: float) -> tuple[Floats, Floats]:
     """Return the part of the grid (m,) on which all of ``trials`` move, and their curves (n, m) there."""
-    moving = rows[rows["effective_lr"] > 0]
-    logs = moving["effective_lr"].astype(float).map(math.log).groupby([moving["trial_id"], moving["step"]]).median()
+    moving = rows[(rows["lr"] > 0) & (rows["weight_norm"] > 0)]
+    rates = np.log(moving["lr"]) - power * np.log(moving["weight_norm"].astype(float))
+    logs = rates.groupby([moving["trial_id"], moving["step"]]).median()
     grid = np.linspace(0, 1, POINTS)
     ends = rows.groupby("trial_id")["step"].max()
     curves = np.array([_on_grid(logs[trial], ends[trial], grid) for trial in trials]).reshape(-1, POINTS)

@@ -7,6 +7,7 @@ interval for unequal variances (B. L. Welch, Biometrika 34, 1947); the widest ga
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from hpsearch.trial import FinishedTrial
 RULE = "optimizer.name"
 LARS = "lars"
 SGD = ("sgd", "sgd_nesterov", "sgdw", "sgdw_nesterov")
+OTHERS = "LARS with weight decay, or SGD without"
+"""Why a trial is left out."""
 METRICS = ("val_accuracy", "val_loss")
 LAST = 1 / 3
 """The share of the run, at its end, over which rotations are compared."""
@@ -114,22 +117,31 @@ class Equivalences:
 
 
 def lars_equivalence(study: Study) -> Equivalences:
-    """Compare the traced full runs of ``study`` under LARS with those under SGD, where it has both at a setting.
+    """Compare the traced full runs of ``study`` under LARS without weight decay with those under SGD with it.
 
+    A pair is a setting that has both.
     Raises StudyError where no trial, or no scale-invariant tensor, was traced.
     """
     chosen = traced_trials(study)
-    rows = invariant_rows(study, chosen.trials, ("trial_id", "layer", "step", "rotation"))
+    rows = invariant_rows(study, chosen.trials, ("trial_id", "layer", "step", "weight_decay", "rotation"))
     turned = rows.groupby(["trial_id", "step"])["rotation"].median()
+    decays = {str(trial): float(some.max()) for trial, some in rows.groupby("trial_id")["weight_decay"]}
+    others = [trial for trial in chosen.trials if trial.config.get(RULE) in (LARS, *SGD) and not _fits(trial, decays)]
     pairs = []
-    for setting, trials in alike(chosen.trials, RULE):
+    for setting, trials in alike((trial for trial in chosen.trials if _fits(trial, decays)), RULE):
         by_rule = {rule: [trial for trial in trials if trial.config.get(RULE) == rule] for rule in (LARS, *SGD)}
         for rule in SGD:
             lars, sgd = by_rule[LARS], by_rule[rule]
             if lars and sgd:
                 metrics = tuple(one for name in METRICS if (one := _compared(study, name, lars, sgd)) is not None)
                 pairs.append(Equivalence(rule, setting, metrics, _turning(turned, lars, sgd)))
-    return Equivalences(tuple(pairs), chosen.left_out)
+    return Equivalences(tuple(pairs), Counter(chosen.left_out) + Counter({OTHERS: len(others)}))
+
+
+def _fits(trial: FinishedTrial, decays: Mapping[str, float]) -> bool:
+    """Whether the scale-invariant tensors of a trial have no decay under LARS, or decay under another rule."""
+    decay = decays.get(trial.trial_id)
+    return decay is not None and (decay == 0) == (trial.config.get(RULE) == LARS)
 
 
 def welch(first: Floats, second: Floats) -> Difference:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hpsearch.analysis.layer_lag import Lag, lag_of
 from hpsearch.analysis.momentum_path import momentum_path
+from hpsearch.analysis.update_rules import RULES
 from hpsearch.analysis.weight_decay import equilibrium_norm, relaxation_steps
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,12 @@ class Norms:
         return float(off[-1]) if len(off) else None
 
     @property
+    def in_balance(self) -> float | None:
+        """The share of the steps at which |w| is within ``WITHIN`` of the balance; None where there is none."""
+        off = self._off()
+        return float(np.mean(np.abs(off) <= WITHIN)) if len(off) else None
+
+    @property
     def settled(self) -> int | None:
         """The first step from which |w| stays within ``WITHIN`` of the balance; None where it does not."""
         outside = np.flatnonzero(np.abs(self._off()) > WITHIN)
@@ -65,6 +72,7 @@ class Norms:
         """Return plain data for strict JSON, without the steps."""
         return {
             "off_at_end": self.off,
+            "in_balance": self.in_balance,
             "settled_at_step": self.settled,
             "relaxation_steps": self.relaxation if np.isfinite(self.relaxation) else None,
             "path_error": self.path_error,
@@ -90,7 +98,8 @@ def layer_norms(rows: pd.DataFrame, window: int) -> Norms:
     relaxation = relaxation_steps(rule, lr, decay, momentum)
     with np.errstate(divide="ignore"):
         mean = float(1 / np.mean(1 / relaxation))
-    return Norms(step, lr, measured, path, balance, mean, lag_of(step, measured, path, balance, relaxation))
+    lag = lag_of(step, measured, path, balance, relaxation, RULES[rule].power)
+    return Norms(step, lr, measured, path, balance, mean, lag)
 
 
 def smooth(values: Floats, window: int) -> Floats:

@@ -57,13 +57,13 @@ class Merging:
 
     @property
     def ratio(self) -> float | None:
-        """The median over the tensors of measured over predicted steps; those that lack one are left out."""
-        return _ratio((layer.measured, layer.predicted) for layer in self.layers)
+        """The median over the tensors of measured over predicted steps, where that is known of most."""
+        return _ratio((layer.measured, layer.predicted) for layer in self.layers if layer.has_theory)
 
     @property
     def closed_form_ratio(self) -> float | None:
         """The same for the closed form."""
-        return _ratio((layer.measured, layer.closed_form) for layer in self.layers)
+        return _ratio((layer.measured, layer.closed_form) for layer in self.layers if layer.closed_form is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for strict JSON, without the paths."""
@@ -106,8 +106,8 @@ def merging(study: Study) -> Mergings:
         return Mergings((), chosen.left_out)
     used = [trial for _, scales in groups for trials in scales.values() for trial in trials]
     rows = invariant_rows(study, used, COLUMNS)
-    found = tuple(_merging(setting, metric, scales, rows) for setting, scales in groups)
-    return Mergings(found, chosen.left_out)
+    found = [_merging(setting, metric, scales, rows) for setting, scales in groups]
+    return Mergings(tuple(one for one in found if one.layers), chosen.left_out)
 
 
 def _by_scale(trials: Sequence[FinishedTrial]) -> dict[float, list[FinishedTrial]]:
@@ -124,18 +124,26 @@ def _merging(
     results = {scale: moments([result(trial, metric) for trial in trials]) for scale, trials in scales.items()}
     names = {scale: [trial.trial_id for trial in trials] for scale, trials in scales.items()}
     own = rows[rows["trial_id"].isin([name for some in names.values() for name in some])]
-    layers = tuple(layer(str(name), names, of_layer) for name, of_layer in own.groupby("layer", sort=False))
+    runs = sum(map(len, names.values()))
+    layers = tuple(
+        layer(str(name), names, of_layer)
+        for name, of_layer in own.groupby("layer", sort=False)
+        if of_layer["trial_id"].nunique() == runs  # found to be scale invariant in all of them
+    )
     return Merging(config, metric, results, layers)
 
 
 def _median(steps: Iterable[float | None]) -> float | None:
-    found = median(math.inf if step is None else step for step in steps)
+    known = [math.inf if step is None else step for step in steps]
+    found = median(known) if known else math.inf
     return found if math.isfinite(found) else None
 
 
 def _ratio(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
-    ratios = [measured / predicted for measured, predicted in pairs if measured is not None and predicted]
-    return median(ratios) if ratios else None
+    """Return the median of measured over predicted steps; None is never, and never over never is not known."""
+    steps = [tuple(math.inf if step is None else step for step in pair) for pair in pairs]
+    known = [measured / predicted for measured, predicted in steps if predicted and min(measured, predicted) < math.inf]
+    return _median(known) if 2 * len(known) > len(steps) else None
 
 
 def _finite(value: Any) -> Any:

@@ -35,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Layer:
-    """One tensor: when its lengths merged, in steps, None where they never do.
+    """One tensor: when its lengths merged, in steps, None where they never do, or nothing is known of it.
 
     ``relaxation``  predicted steps of |w|^4 (SGD), the mean over the run; infinite without decay, NaN without theory
     ``effective``   when lr / |w|^2 merged
@@ -96,8 +96,8 @@ def step_of_merging(step: Floats, curves: Sequence[Floats], within: float = WITH
     return float(step[last] + share * (step[last + 1] - step[last]))
 
 
-def closed_form(starts: Sequence[float], balance: float, delta: float, power: float) -> float | None:
-    """Return after how many steps lengths from ``starts`` are merged, None where they never are.
+def closed_form(starts: Sequence[float], balance: float, delta: float, power: float) -> float:
+    """Return after how many steps lengths from ``starts`` are merged, by a decay ``delta`` above 0.
 
     |w|^power comes to balance^power as exp(-power delta t); lengths keep their order, so the outermost decide.
     """
@@ -106,7 +106,7 @@ def closed_form(starts: Sequence[float], balance: float, delta: float, power: fl
     if high <= within * low:
         return 0.0
     left = (within - 1) / (high - 1 - within * (low - 1))
-    return -math.log(left) / (power * delta) if delta > 0 else None
+    return -math.log(left) / (power * delta)
 
 
 def _means(
@@ -128,9 +128,9 @@ def _path(run: pd.DataFrame) -> Floats:
 
 
 def _closed_form(run: pd.DataFrame, norms: Mapping[float, Floats]) -> float | None:
-    """Return the merging by the closed form, None where delta changes over the run or is not known."""
+    """Return the merging by the closed form, None where delta changes over the run, or where there is no balance."""
     memory, relaxation = memory_steps(*_settings(run)), relaxation_steps(*_settings(run))
-    if not np.ptp(memory) <= STEADY * memory.mean() < math.inf:
+    if not np.isfinite(relaxation).all() or np.ptp(memory) > STEADY * memory.mean():
         return None
     last = max(1, round(LAST * len(run)))
     balance = math.exp(fmean(float(np.log(curve[-last:]).mean()) for curve in norms.values()))

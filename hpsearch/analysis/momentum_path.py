@@ -51,32 +51,33 @@ def momentum_path(
 ) -> Numbers:
     """Return |w| at the given ``step``s (ascending) of a run that begins with the first of them, with |w| = ``start``.
 
-    Arguments as of ``norm_path``; between two of the steps they change steadily. After the start NaN without theory,
-    and from a gradient on that is not a number.
+    Arguments as of ``norm_path``; between two of the steps they change steadily, and of ``gradient`` the square, by
+    which gradients count. After the start NaN without theory, and from a gradient on that is not a number.
     """
     at = np.asarray(step, int)
     every = np.arange(at[0], at[-1])
-    columns = [np.broadcast_to(np.asarray(each, float), at.shape) for each in (lr, weight_decay, momentum, gradient)]
+    squares = np.square(np.asarray(gradient, float))
+    columns = [np.broadcast_to(np.asarray(each, float), at.shape) for each in (lr, weight_decay, momentum, squares)]
     if rule not in RULES or (rule == "lars" and columns[1].any()):
         return np.asarray(np.where(at == at[0], start, np.nan))
     now, weights = _Moments(start**2, 0.0, 0.0), [start**2]
     settings = zip(*(np.interp(every, at, column).tolist() for column in columns), strict=True)
-    for taken, (eta, alpha, rho, gt) in enumerate(settings):
-        now = _after(rule, now, taken, eta, alpha, rho, gt, size)
+    for taken, (eta, alpha, rho, square) in enumerate(settings):
+        now = _after(rule, now, taken, eta, alpha, rho, square, size)
         weights.append(now.weight)
     return np.asarray(np.sqrt(np.array(weights)[at - at[0]]))
 
 
 def _after(
-    rule: str, now: _Moments, taken: int, lr: float, weight_decay: float, rho: float, gt: float, size: float
+    rule: str, now: _Moments, taken: int, lr: float, weight_decay: float, rho: float, square: float, size: float
 ) -> _Moments:
-    """Return the moments after a step of the rule, which ``taken`` others came before."""
+    """Return the moments after a step of the rule, which ``taken`` others came before; ``square`` is gt^2."""
     nesterov, kept = RULES[rule].nesterov, 1 - lr * weight_decay
     if rule == "adamw":
         return now.after(lr * (1 - rho) / (1 - rho ** (taken + 1)), 0.0, kept, rho, size, nesterov)
     if rule == "lars":
         return now.after(lr, 0.0, 1.0, rho, now.weight, nesterov)
-    square = gt * gt / now.weight if now.weight else math.nan
+    square = square / now.weight if now.weight else math.nan
     if rule in ("sgdw", "sgdw_nesterov"):
         return now.after(lr, 0.0, kept, rho, square, nesterov)
     return now.after(lr, weight_decay, 1.0, rho, square, nesterov)

@@ -15,6 +15,10 @@ from hpsearch.trial import FinishedTrial, Key, Status
 ACCURACY = "val_accuracy"
 
 
+class NothingToCompareError(StudyError):
+    """No trials of the study can be compared by their dynamics."""
+
+
 @dataclass(frozen=True)
 class TracedTrials:
     """``trials`` in order of their numbers; ``left_out`` counts the other ones by the reason."""
@@ -24,14 +28,14 @@ class TracedTrials:
 
 
 def traced_trials(study: Study) -> TracedTrials:
-    """Return the traced trials that ran to the end of a full run. Raises StudyError where there is none."""
+    """Return the traced trials that ran to the end of a full run. Raises NothingToCompareError where there is none."""
     known = set(traced(study))
     reasons = [_reason(trial, known) for trial in study.history]
     kept = tuple(trial for trial, reason in zip(study.history, reasons, strict=True) if reason is None)
     left_out = Counter(reason for reason in reasons if reason is not None)
     if not kept:
         what = "no traced trial of the study came to the end of a full run"
-        raise StudyError(Problem(what, file=study.folder, got=counted(left_out)))
+        raise NothingToCompareError(Problem(what, file=study.folder, got=counted(left_out)))
     return TracedTrials(kept, left_out)
 
 
@@ -43,13 +47,13 @@ def counted(reasons: Mapping[str, int]) -> str:
 def invariant_rows(study: Study, trials: Iterable[FinishedTrial], columns: Sequence[str]) -> pd.DataFrame:
     """Return the dynamics of ``trials`` at the tensors that theory is about, those whose length changes nothing.
 
-    Raises StudyError where there is no such tensor.
+    Raises NothingToCompareError where there is no such tensor.
     """
     rows = read_dynamics(study, [trial.trial_id for trial in trials], columns, invariant=True)
     if rows.empty:
         what = "none of the traced tensors is scale invariant, so theory says nothing about them"
         hint = "trace: {layers: all} records those before a normalisation as well"
-        raise StudyError(Problem(what, file=study.folder, hint=hint))
+        raise NothingToCompareError(Problem(what, file=study.folder, hint=hint))
     return rows
 
 

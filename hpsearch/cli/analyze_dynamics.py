@@ -59,14 +59,14 @@ def dynamics(
 
 
 def _best(study: Study) -> str:
-    """Return the traced trial with the best result, or the first one where none has a result."""
+    """Return the traced trial with the best result, of a full run if there is one, or the first where none has any."""
     known = traced(study)
-    losses = {
-        t.trial_id: study.space.objective.loss(t.final)
-        for t in study.history
-        if t.final is not None and t.trial_id in known
+    ranks = {
+        trial.trial_id: (trial.schedule is not None, study.space.objective.loss(trial.final))
+        for trial in study.history
+        if trial.final is not None and trial.trial_id in known
     }
-    return min(losses, key=lambda trial_id: losses[trial_id], default=known[0])
+    return min(ranks, key=lambda trial_id: ranks[trial_id], default=known[0])
 
 
 def _data(study: Study, one: TrialDynamics, alone: bool) -> dict[str, Any]:
@@ -81,8 +81,11 @@ def _print(study: Study, one: TrialDynamics, alone: bool) -> None:
     from hpsearch.cli.trials_dynamics import print_compared
 
     known = traced(study)
-    console.facts({"study": study.name, "traced": f"{console.counted(len(known), 'trial')} of {len(study.history)}"})
-    print_trial(one, next(trial for trial in study.history if trial.trial_id == one.trial_id))
+    shown = one.trial_id if alone else f"{one.trial_id}, the best of them; --trial ID shows another"
+    count = f"{console.counted(len(known), 'trial')} of {len(study.history)}"
+    console.facts({"study": study.name, "traced": count, "trial": shown})
+    trial = next(trial for trial in study.history if trial.trial_id == one.trial_id)
+    print_trial(one, trial, study.space.objective.metric)
     if not alone:
         print_compared(study)
 

@@ -16,79 +16,77 @@ HOLDS = (0.9, 1.1)
 """Measured over predicted rotation, the median over the tensors: theory holds."""
 
 
-def print_trial(found: TrialDynamics, trial: FinishedTrial) -> None:
+def print_trial(found: TrialDynamics, trial: FinishedTrial, metric: str) -> None:
     """Print what theory says of each scale-invariant tensor of a trial, and which tensors it says nothing of."""
     console.out.print()
-    ended = "" if trial.final is None else f", {trial.final:.4g} at the end"
+    ended = "" if trial.final is None else f", {metric} {trial.final:.4g} at the end"
     console.say(f"trial {found.trial_id} ({trial.status}{ended}): {console.settings(trial.config)}")
     if found.diverged_at_step is not None:
         console.say(f"a norm is not finite at step {found.diverged_at_step}: what follows is about the steps before it")
     if found.layers:
-        _print_norms(found)
+        _print_balances(found)
+        _print_paths(found)
         _print_rotations(found)
     _print_apart(found)
 
 
-def _print_norms(found: TrialDynamics) -> None:
-    """Say whether |w| comes to its balance, when, and how far behind the schedule."""
-    columns = (
-        "layer",
-        "|w| first",
-        "last",
-        "balance",
-        "off",
-        "in balance from",
-        "relaxation",
-        "theory off",
-        "lag",
-        "by theory",
-    )
-    table = console.table(*columns, title="norms")
+def _print_balances(found: TrialDynamics) -> None:
+    """Say whether |w| comes to its balance, and when."""
+    table = console.table("layer", "first", "last", "balance", "off", "within", "stays from", title="norms |w|")
     for layer in found.layers:
         norms = layer.norms
-        lag = norms.lag
         table.add_row(
             layer.name,
             *(_number(value) for value in (norms.measured[0], norms.measured[-1], _last(norms.balance))),
             NONE if norms.off is None else f"{norms.off:+.0%}",
-            NONE
-            if norms.settled is None
-            else f"step {norms.settled} (epoch {norms.settled / found.steps_per_epoch:.1f})",
-            f"{norms.relaxation:.0f} steps" if math.isfinite(norms.relaxation) else NONE,
-            f"{norms.path_error:.0%}",
-            NONE if lag is None else f"{lag.steps:.0f}",
-            NONE if lag is None or lag.by_theory is None else f"{lag.by_theory:.0f}",
+            NONE if norms.in_balance is None else f"{norms.in_balance:.0%}",
+            NONE if norms.settled is None else f"epoch {norms.settled / found.steps_per_epoch:.1f}",
         )
     console.out.print()
     console.out.print(table)
+    console.note("balance: where decay and gradients would hold |w| at the last traced step; 0 at a learning rate of 0")
     console.note(
-        f"balance: of decay and gradients at the last traced step; in balance: within {WITHIN:.0%} from there on"
+        f"within: share of the run with |w| within {WITHIN:.0%} of its balance; stays from: from when on to the end"
     )
-    console.note("theory off: |w| from what theory makes of the schedule and these gradients, over the run (rms)")
-    console.note("lag: steps that |w| follows behind a balance that the schedule moves, measured and by theory")
+
+
+def _print_paths(found: TrialDynamics) -> None:
+    """Say how near |w| is to what theory makes of the schedule, and how far behind its balance."""
+    title = f"norms by theory (steps; {found.steps_per_epoch:.0f} an epoch)"
+    table = console.table("layer", "theory off", "relaxation", "lag", "lag by theory", title=title)
+    for layer in found.layers:
+        norms, lag = layer.norms, layer.norms.lag
+        table.add_row(
+            layer.name,
+            f"{norms.path_error:.1%}",
+            _steps(norms.relaxation),
+            NONE if lag is None else _steps(lag.steps),
+            NONE if lag is None or lag.by_theory is None else _steps(lag.by_theory),
+        )
+    console.out.print()
+    console.out.print(table)
+    console.note("theory off: |w| from the path that theory makes of start, schedule and gradients, rms over the run")
+    console.note("relaxation: until a distance from the balance (in |w|^4; AdamW: |w|^2) is e times smaller")
+    console.note(
+        "lag: how much later |w| does what its balance does; - where that hardly moves, or no shift is nearest"
+    )
 
 
 def _print_rotations(found: TrialDynamics) -> None:
     """Say whether all tensors turn at the predicted rate."""
-    table = console.table(
-        "layer",
-        "measured",
-        "predicted",
-        "ratio",
-        "by |w|",
-        "by correlation",
-        "alike",
-        title="rotation per step, last third",
-    )
+    columns = ("layer", "measured", "theory", "ratio", "by |w|", "by corr.", "alike")
+    table = console.table(*columns, title="rotation per step in the last third (radians, rms)")
     for layer in found.layers:
         late = layer.rotations.late
         angles = (f"{angle:.4f}" if math.isfinite(angle) else NONE for angle in (late.measured, late.balance))
         table.add_row(layer.name, *angles, *map(_ratio, (late.ratio, late.by_norm, late.by_correlation, late.alike)))
     console.out.print()
     console.out.print(table)
-    console.note("rms angle in radians; predicted for a norm in balance and gradients that are not correlated")
-    console.note("ratio = by |w| (its norm is off the balance) x by correlation (gradients are alike, or opposed)")
-    console.note("alike: what a gradient finds of itself in the momentum: 0 if not correlated, negative if opposed")
+    console.note("theory: of |w| in balance and uncorrelated gradients; ratio = by |w| x by corr.")
+    console.note("by |w|: for its length off the balance; by corr.: for gradients that are correlated between steps")
+    console.note(
+        "alike: what a gradient finds of itself in the momentum: 0 uncorrelated, negative if gradients undo others"
+    )
     if found.ratios:
         console.say(_verdict(found.layers, found.ratios))
 
@@ -96,18 +94,18 @@ def _print_rotations(found: TrialDynamics) -> None:
 def _verdict(layers: Sequence[Layer], ratios: Sequence[float]) -> str:
     low, high = HOLDS
     middle = median(ratios)
-    words = (
-        "as predicted" if low <= middle <= high else "more than predicted" if middle > high else "less than predicted"
-    )
-    tensors = f"{len(ratios)} of {console.counted(len(layers), 'scale-invariant tensor')}"
-    return f"{tensors}: in the median {words}, by {middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    words = "less than predicted" if middle < low else "more than predicted" if middle > high else "as predicted"
+    known = console.counted(len(ratios), "tensor") + (f" of {len(layers)}" if len(ratios) < len(layers) else "")
+    return f"in the median of {known} {words}: ratio {middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _print_apart(found: TrialDynamics) -> None:
+    if not found.apart:
+        return
     console.out.print()
-    counts = Counter((one.kind, one.why) for one in found.apart)
-    for (kind, why), count in counts.items():
-        console.say(f"not in the tables: {count} {kind}: {why}")
+    console.say("not in the tables, as theory says nothing of them:")
+    for (kind, why), count in Counter((one.kind, one.why) for one in found.apart).items():
+        console.say(f"  {count} {kind}: {why}")
 
 
 def _last(values: Floats) -> float:
@@ -121,3 +119,7 @@ def _number(value: float) -> str:
 
 def _ratio(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else NONE
+
+
+def _steps(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else NONE

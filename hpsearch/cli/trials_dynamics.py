@@ -1,5 +1,6 @@
 """The dynamics of a study's trials side by side, in words and tables: decay and ratio, LARS, initial lengths."""
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -8,9 +9,8 @@ from hpsearch.analysis.decay_and_ratio import Shares
 from hpsearch.analysis.lars_equivalence import Equivalence, Equivalences, lars_equivalence
 from hpsearch.analysis.means import standard_error
 from hpsearch.analysis.merging import Merging, Mergings, merging
-from hpsearch.analysis.traced_trials import counted
+from hpsearch.analysis.traced_trials import NothingToCompareError, counted
 from hpsearch.cli import console
-from hpsearch.errors import StudyError
 from hpsearch.statistics.explained import Explained
 from hpsearch.store.reader import Study
 
@@ -28,7 +28,7 @@ def compared(study: Study) -> Mapping[str, Found]:
     """Return the comparisons between trials by name; none where no trial came to the end of a full run."""
     try:
         return {"collapse": collapse(study), "lars": lars_equivalence(study), "merging": merging(study)}
-    except StudyError:
+    except NothingToCompareError:
         return {}
 
 
@@ -38,16 +38,14 @@ def print_compared(study: Study) -> None:
         _print_collapse(collapse(study))
         _print_lars(lars_equivalence(study))
         _print_merging(merging(study))
-    except StudyError as error:
+    except NothingToCompareError as error:
         console.out.print()
         console.note(f"nothing to compare: {error.problems[0].what}")
 
 
 def _print_collapse(found: Collapse) -> None:
     console.out.print()
-    console.out.print(
-        "[bold]between trials: decay lr weight_decay / (1 - momentum), or ratio lr / weight_decay?[/bold]"
-    )
+    console.out.print("[bold]between trials: is the decay all that matters, or lr / weight_decay too?[/bold]")
     left_out = f"; left out: {counted(found.left_out)}" if found.left_out else ""
     console.say(f"{console.counted(len(found.runs), 'full run')} with weight decay{left_out}")
     if found.others:
@@ -55,21 +53,27 @@ def _print_collapse(found: Collapse) -> None:
     if found.missing:
         console.say(f"their shares are not known: {found.missing}")
     else:
-        columns = ("decay alone", "ratio adds", "ratio alone", "decay adds", "both")
-        table = console.table("share of the variance of", *columns)
-        for what, shares in (
-            ("effective lr (log, later half)", found.effective),
-            (f"{found.metric} at the end", found.results),
-        ):
-            table.add_row(what, *_shares(shares))
-        console.out.print(table)
-        console.note("in brackets what shuffled trials exceed once in twenty times")
+        _print_shares(found)
     if found.spread:
-        spread = found.spread
-        console.say(
-            f"runs of equal decay, their ratios up to {spread.decades:.1f} decades apart: effective lr (log) differs by"
-            f" {spread.start:.2f} at the start, {spread.end:.2f} at the end (std; 0.1 is 10%)"
-        )
+        start, end = found.spread.start, found.spread.end
+        apart = f"{found.spread.decades:.1f} decades apart"
+        console.say(f"runs of equal decay with ratios up to {apart} differ in effective lr")
+        console.say(f"by {start:.2f} at the start, {end:.2f} at the end (std of its natural log; 0.1 is 10%)")
+
+
+def _print_shares(found: Collapse) -> None:
+    table = console.table("variance", "decay alone", "ratio adds", "ratio alone", "decay adds", "both")
+    for what, shares in (("effective lr", found.effective), (found.metric, found.results)):
+        table.add_row(what, *_shares(shares))
+    console.out.print(table)
+    console.note("shares of the variance between trials; in brackets what chance exceeds once in twenty times")
+    console.note(f"effective lr: {_rate(found.power)}, its log over the later half of a run; {found.metric} at its end")
+    console.note("decay: the share of its direction that a weight forgets in a step, by theory, at the peak of lr")
+    console.note("  (SGD: lr x weight_decay / (1 - momentum)); ratio: lr / weight_decay there")
+
+
+def _rate(power: float) -> str:
+    return "lr / |w|" if power == 1 else f"lr / |w|^{power:g}"
 
 
 def _shares(shares: Shares) -> list[str]:
@@ -86,7 +90,8 @@ def _print_lars(found: Equivalences) -> None:
         console.out.print()
         console.out.print("[bold]LARS without decay against SGD with decay[/bold]")
     for pair in found.pairs:
-        console.say(f"{console.settings(pair.config)}")
+        if pair.config:
+            console.say(console.settings(pair.config))
         for line in _lars_lines(pair):
             console.say(f"  {line}")
 
@@ -95,13 +100,14 @@ def _lars_lines(pair: Equivalence) -> list[str]:
     lines = []
     for of in pair.metrics:
         lars, sgd, gap = of.lars, of.sgd, of.difference
-        interval = f", 95% interval {gap.interval.low:+.3g} to {gap.interval.high:+.3g}" if gap.interval else ""
+        interval = f" (95% interval {gap.interval.low:+.3g} to {gap.interval.high:+.3g})" if gap.interval else ""
         ends = f"lars {lars.mean[-1]:.4g} ({lars.n}), {pair.sgd} {sgd.mean[-1]:.4g} ({sgd.n})"
         lines += [
-            f"{of.metric} at the end: {ends}: {gap.value:+.3g}{interval}: {gap.verdict}",
-            f"{of.metric} on the way: widest apart after epoch {of.widest_epoch}, {of.widest:+.3g}",
+            f"{of.metric} at the end (runs): {ends}",
+            f"  difference {gap.value:+.3g}{interval}: {gap.verdict}",
+            f"  widest on the way {of.widest:+.3g}, after epoch {of.widest_epoch}",
         ]
-    return [*lines, f"rotation per step in the last third: lars / {pair.sgd} {pair.turning.ratio:.2f}"]
+    return [*lines, f"rotation per step in the last third: lars / {pair.sgd} {_ratio(pair.turning.ratio)}"]
 
 
 def _print_merging(found: Mergings) -> None:
@@ -118,20 +124,14 @@ def _print_layers(of: Merging) -> None:
     console.say(f"{of.metric} at the end: {', '.join(ends)}")
     table = console.table("layer", "measured", "by theory", "ratio", "closed form")
     for layer in of.layers:
-        both = layer.measured is not None and layer.predicted
-        ratio = f"{layer.measured / layer.predicted:.2f}" if both else NONE  # type: ignore[operator]
-        table.add_row(layer.name, _step(layer.measured), _step(layer.predicted), ratio, _step(layer.closed_form))
-    table.add_row(
-        "median",
-        _step(of.measured),
-        _step(of.predicted),
-        NONE if of.ratio is None else f"{of.ratio:.2f}",
-        _step(of.closed_form),
-    )
+        predicted = _step(layer.predicted) if layer.has_theory else NONE
+        ratio = layer.measured / layer.predicted if layer.measured is not None and layer.predicted else None
+        table.add_row(layer.name, _step(layer.measured), predicted, _ratio(ratio), _step(layer.closed_form, NONE))
+    predicted = _step(of.predicted) if any(layer.has_theory for layer in of.layers) else NONE
+    table.add_row("median", _step(of.measured), predicted, _ratio(of.ratio), _step(of.closed_form, NONE))
     console.out.print(table)
-    console.note(
-        "by theory: from each start, with the gradients that were measured; closed form: from where they end up"
-    )
+    console.note("steps; by theory: from each start on, with the gradients that were measured on the way")
+    console.note("closed form: at a constant decay, with the balance that the lengths came to")
 
 
 def _mean(of: Merging, scale: float) -> str:
@@ -140,5 +140,9 @@ def _mean(of: Merging, scale: float) -> str:
     return f"{found.mean:.4g}" + (f" +- {error:.2g}" if error is not None else "") + f" ({found.n})"
 
 
-def _step(step: float | None) -> str:
-    return "never" if step is None else f"{step:.0f}"
+def _step(step: float | None, none: str = "never") -> str:
+    return none if step is None else f"{step:.0f}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return NONE if ratio is None or not math.isfinite(ratio) else f"{ratio:.2f}"

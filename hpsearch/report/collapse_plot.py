@@ -28,7 +28,7 @@ HIDDEN = 1.0
 """Per cent of the points, the lowest, that need no room: a learning rate on its way to zero has no end."""
 WORDS = {"decay": "decay per step", "ratio": "lr / weight decay"}
 FIRST = {"decay_alone": "decay alone", "ratio": "ratio adds"}
-"""The shares that are drawn, which sum up to that of both: the ratio should have nothing to add."""
+"""The shares that are drawn, which all but sum up to that of both: the ratio should have nothing to add."""
 BAND = "#F3F3F3"
 
 
@@ -39,6 +39,7 @@ class Curves:
     ``colours``   decay and ratio, where there is more than one -> that of each run (n,);  ``titles``  said of them
     ``over_run``  words -> the share of the variance that is explained (m,); none where it is not known
     ``spread``    of runs of equal decay, None where there are none
+    ``power``     the effective rate is lr over |w| to this power
     """
 
     grid: Floats
@@ -47,6 +48,7 @@ class Curves:
     titles: Mapping[str, str]
     over_run: Mapping[str, Floats]
     spread: Spread | None
+    power: float
 
 
 def curves(found: Collapse) -> Curves:
@@ -59,7 +61,7 @@ def curves(found: Collapse) -> Curves:
     words = dict(zip(WORDS, explained_words(found.effective), strict=True))
     titles = {name: f"by {WORDS[name]}\n{found.missing or words[name]}" for name in colours}
     over_run = {} if found.missing else {words: found.over_run[name] for name, words in FIRST.items()}
-    return Curves(found.grid, np.exp(found.curves), colours, titles, over_run, found.spread)
+    return Curves(found.grid, np.exp(found.curves), colours, titles, over_run, found.spread, found.power)
 
 
 def representatives(values: Floats) -> Floats:
@@ -74,7 +76,9 @@ def rounded(value: float) -> str:
 
 
 def explained_words(of: Shares) -> tuple[str, str]:
-    """Return what decay explains of a variance, and what the ratio adds to that, in words."""
+    """Return what decay explains of a variance, and what the ratio adds to that, in words; equal values have none."""
+    if of.both is None:
+        return ("there is no variance to explain",) * 2
     return f"decay alone explains {_share(of.decay_alone)}", f"ratio adds {_share(of.ratio)}"
 
 
@@ -97,7 +101,7 @@ def draw(data: Curves) -> Figure:
 
 def _share(of: Explained | None) -> str:
     if of is None:
-        return "what is not known"
+        return "nothing"
     return f"{max(0.0, of.share):.1%} (chance: up to {max(0.0, of.chance):.1%})"
 
 
@@ -108,7 +112,7 @@ def _curves(figure: Figure, axes: Axes, data: Curves, name: str) -> None:
         axes.plot(data.grid, data.rates[place], color=COLOURS(norm(values[place])), linewidth=1.2, alpha=0.85)
     axes.set_yscale("log")
     axes.set_ylim(float(np.percentile(data.rates, HIDDEN)) / 1.2, float(data.rates.max()) * 1.2)
-    axes.set_ylabel(r"effective rate  lr / |w|$^2$")
+    axes.set_ylabel("effective rate  lr / |w|" + (f"$^{data.power:g}$" if data.power != 1 else ""))
     axes.set_title(data.titles[name])
     _scale(figure, axes, norm, values)
 

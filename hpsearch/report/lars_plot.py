@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from hpsearch.analysis.lars_equivalence import Compared, Difference, Equivalence, Equivalences, Turning
 from hpsearch.errors import Problem, StudyError
@@ -18,9 +19,9 @@ MOST = 4
 
 
 def pairs(found: Equivalences) -> tuple[Equivalence, ...]:
-    """Return the data of the picture. Raises StudyError where the study does not have both rules at a setting."""
+    """Return the data of the picture. Raises StudyError where the study does not have both at a setting."""
     if not found.pairs:
-        what = "there is no picture: no setting was run under LARS and under SGD"
+        what = "there is no picture: no setting was run under LARS without weight decay and under SGD with it"
         raise StudyError(Problem(what, hint="optimizer.name: {type: choice, values: [sgd_nesterov, lars]}"))
     return found.pairs[:MOST]
 
@@ -54,6 +55,7 @@ def _metric(axes: Axes, data: Compared) -> None:
         axes.fill_between(data.epochs, curve.mean - error, curve.mean + error, color=colour, alpha=0.25, linewidth=0)
         axes.plot(data.epochs, curve.mean, color=colour, marker="o", markersize=3)
     axes.set(xlabel="epoch", ylabel=data.metric)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_title(words(data.difference), fontsize=9)
 
 

@@ -68,7 +68,7 @@ def draw(data: Norming) -> Figure:
         for axes in figure.axes[-columns:]:
             axes.set_xlabel("epochs")
         figure.suptitle(data.title, fontsize=10, x=0.01, ha="left")
-        figure.legend(handles=_legend(figure.axes[0]), loc="outside lower right", ncols=4)
+        figure.legend(handles=_legend(figure.axes[0]), loc="outside lower right", ncols=4 if columns > 2 else 2)
     return figure
 
 

@@ -59,7 +59,7 @@ def plane(found: Collapse, mode: str) -> Plane:
     low, high = (0, 100 - SHOWN) if mode == "min" else (SHOWN, 100)
     ends = float(np.percentile(means, low)), float(np.percentile(means, high))
     better, worse = ends if mode == "min" else ends[::-1]
-    title = found.missing or "; ".join(explained_words(found.results))
+    title = found.missing or "; ".join(dict.fromkeys(explained_words(found.results)))
     return Plane(found.metric, title, found.plane, better, worse, *_lines(found.runs))
 
 

@@ -20,6 +20,8 @@ AGREE = (0.9, 1.1)
 BAND = "#E3F1EA"
 MOST = (0.2, 5.0)
 """The axis goes no further: near a learning rate of 0 nothing turns."""
+ROOM = 0.3
+"""Epochs beside the first and the last."""
 TICKS = [0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5]
 
 
@@ -81,9 +83,10 @@ def _draw_lines(axes: Axes, data: Turning, ratios: Floats) -> None:
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(data.names)))
     for name, colour, line in zip(data.names, colours, ratios, strict=True):
         axes.plot(data.epochs, line, color=colour, linewidth=1, marker=".", markersize=3, label=name)
-    axes.plot(data.epochs, _median(ratios), color="black", linewidth=2.4, label="median")
+    axes.plot(data.epochs, _median(ratios), color="black", linewidth=2.4, marker="o", markersize=4, label="median")
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(data.epochs[0] - ROOM, data.epochs[-1] + ROOM)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _median(ratios: Floats) -> Floats:

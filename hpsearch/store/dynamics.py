@@ -42,8 +42,8 @@ COLUMNS = {
     "cos_weight_gradient": (_MEASURED, "", "cosine of the angle between w and g; NaN where one of them is zero"),
     "cos_descent_update": (_MEASURED, "", "the same of -g and w' - w: how much of a step is of its own gradient"),
     "rotation": (_MEASURED, "radians", "angle between w and w'; NaN where one of them is zero"),
-    "relative_update": (_MEASURED, "", "|w' - w| / |w|"),
-    "effective_lr": (_MEASURED, "1 / loss", "lr / |w|^2; of LARS lr / (|w| |g|)"),
+    "relative_update": (_MEASURED, "", "|w' - w| / |w|; infinite where w is zero"),
+    "effective_lr": (_MEASURED, "1 / loss", "lr / |w|^2; of LARS lr / (|w| |g|), of Adam and Muon lr / |w|"),
     "equilibrium_norm": (_MEASURED, "", "|w| at which decay and gradients of this size would balance; NaN: no theory"),
     "equilibrium_rotation": (_MEASURED, "radians", "rms rotation per step in that balance; NaN: no theory"),
 }

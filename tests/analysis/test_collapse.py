@@ -10,7 +10,7 @@ import pytest
 from hpsearch.analysis.collapse import collapse
 from hpsearch.errors import StudyError
 from hpsearch.trial import Status
-from tests.analysis.traced_studies import Traced, write
+from tests.analysis.traced_studies import SIZE, Traced, write
 
 DECAYS, RATIOS = (3e-3, 1e-2, 3e-2), (3.0, 30.0, 300.0, 3000.0)
 RHO = 0.9
@@ -130,11 +130,14 @@ def test_what_is_not_compared_is_counted_by_the_reason(tmp_path):
         run(1e-2, 3.0, layers={}),
         replace(run(1e-2, 3.0), weight_decay=0.0),
         replace(run(1e-2, 3.0), rule="adam"),
+        replace(run(1e-2, 3.0), rule="adamw"),
+        replace(run(1e-2, 3.0), invariant=False),
     ]
     found = collapse(write(tmp_path, [*plane(), *odd], fidelity={"epochs": [2, 3]}))
     assert len(found.runs) == 12
-    counts = {"diverged": 1, "stopped": 1, "shorter run": 1, "not traced": 1, "no decay by theory": 2}
-    assert found.left_out == counts
+    early = {"diverged": 1, "stopped": 1, "shorter run": 1, "not traced": 1}
+    rules = {"without weight decay": 1, "of a rule without theory": 1, "of a rule with another effective rate": 1}
+    assert found.left_out == {**early, **rules, "without a scale-invariant tensor": 1}
 
 
 def test_what_else_was_varied_is_named(tmp_path):
@@ -164,6 +167,15 @@ def test_adamw_forgets_at_a_rate_of_its_own(tmp_path):
     trials = [replace(one, rule="adamw") for one in plane()]
     found = collapse(write(tmp_path, trials))
     assert [one.decay for one in found.runs] == pytest.approx([one.lr * one.weight_decay for one in trials])
+
+
+def test_under_adamw_the_effective_rate_is_of_the_first_power(tmp_path):
+    """In balance |w|^2 = lr size / (2 wd), so lr / |w| = sqrt(2 decay / size): of the decay alone."""
+    trials = [replace(run(decay, ratio), rule="adamw") for decay, ratio in product((0.03, 0.06, 0.1), (0.03, 0.3, 3.0))]
+    found = collapse(write(tmp_path, trials))
+    assert found.power == 1
+    assert np.exp(found.curves[:, -1]) == pytest.approx([np.sqrt(2 * one.decay / SIZE) for one in found.runs], rel=0.05)
+    assert found.effective.decay_alone.share > 0.97
 
 
 def test_a_study_without_accuracy_is_compared_by_its_objective(tmp_path):

@@ -106,6 +106,15 @@ def test_a_trial_that_diverged_is_left_out_and_counted(tmp_path):
     assert found.pairs[0].metrics[0].sgd.n == 3
 
 
+def test_lars_with_decay_and_sgd_without_are_not_the_comparison(tmp_path):
+    trials = [*runs({**LARS, "weight_decay": 5e-3}), *runs({**SGD, "weight_decay": 0.0}), *runs(SGD)]
+    found = lars_equivalence(write(tmp_path, trials))
+    assert found.pairs == ()
+    assert found.left_out == {"LARS with weight decay, or SGD without": 5}
+    found = lars_equivalence(write(tmp_path / "both", [*trials, *runs(LARS)]))
+    assert (found.pairs[0].metrics[0].lars.n, found.pairs[0].metrics[0].sgd.n) == (2, 3)
+
+
 def test_a_study_without_lars_has_no_pairs(tmp_path):
     found = lars_equivalence(write(tmp_path, runs(SGD)))
     assert found.pairs == ()

@@ -1,6 +1,7 @@
 """What is said of a trial's dynamics, on tensors that walk at random under a loss that does not see their length."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_the_lag_behind_a_steady_movement_is_the_relaxation_time():
     balance = (10 + 50 * np.abs(np.sin(step / 1500))) ** 0.25
     late = np.maximum(step - 80, 0)
     norm = np.interp(late, step, balance)
-    found = lag_of(step, 0.9 * norm, norm, balance, relaxation)
+    found = lag_of(step, 0.9 * norm, norm, balance, relaxation, 4)
     assert found.steps == pytest.approx(80, abs=1) and found.by_theory == pytest.approx(80, abs=1)
     assert found.factor == pytest.approx(0.9) and found.rms == pytest.approx(0, abs=1e-3)
 
@@ -79,17 +80,37 @@ def test_the_lag_behind_a_steady_movement_is_the_relaxation_time():
 def test_there_is_no_lag_where_nothing_moves_or_the_start_is_not_forgotten():
     step, balance = np.arange(0, 1000, 10.0), np.linspace(1, 2, 100)
     constant, relaxation = np.ones(100), np.full(100, 50.0)
-    assert lag_of(step, constant, constant, constant, relaxation) is None
-    assert lag_of(step, balance, balance, balance, 100 * relaxation) is None
-    assert lag_of(step, balance, balance, np.full(100, np.nan), relaxation) is None
-    assert lag_of(step, balance, balance, balance, relaxation).steps == 0
+    assert lag_of(step, constant, constant, constant, relaxation, 4) is None
+    assert lag_of(step, balance, balance, balance, 100 * relaxation, 4) is None
+    assert lag_of(step, balance, balance, np.full(100, np.nan), relaxation, 4) is None
+    assert lag_of(step, balance, balance, balance, relaxation, 4).steps == 0
+
+
+def test_a_norm_ahead_of_its_balance_has_no_lag():
+    step = np.arange(0, 1000, 10.0)
+    balance, ahead = np.exp(np.sin(step / 200)), np.exp(np.sin((step + 40) / 200))
+    assert lag_of(step, ahead, ahead, balance, np.full(100, 50.0), 4) is None
+
+
+@pytest.mark.parametrize("times", [0.25, 1.0, 20.0])
+def test_a_lag_is_seen_only_once_a_long_start_is_forgotten(times):
+    """From 20 times the balance, |w|^4 takes 2 + ln(20^4) = 14 relaxation times for it, of 80 steps each."""
+    step, relaxation = np.arange(0, 4000, 10.0), 80.0
+    balance = (10 + 5 * np.sin(step / 500)) ** 0.25
+    powers = [(times * balance[0]) ** 4]
+    for target in balance[1:] ** 4:
+        powers.append(target + (powers[-1] - target) * np.exp(-10 / relaxation))
+    norm = np.array(powers) ** 0.25
+    found = lag_of(step, norm, norm, balance, np.full(400, relaxation), 4)
+    assert found.steps == pytest.approx(77, abs=8)
+    assert found.factor == pytest.approx(1, abs=0.01)
 
 
 def test_where_hardly_anything_moves_the_balance_is_not_followed():
     step, frozen = np.arange(0, 4000, 10.0), np.arange(400) >= 350
     balance, norm = ((10 + 50 * np.abs(np.sin(np.maximum(step - late, 0) / 1500))) ** 0.25 for late in (0, 80))
     ending = np.where(frozen, balance * np.linspace(1, 0.01, 400), balance)
-    found = lag_of(step, norm, norm, ending, np.where(frozen, 2000.0, 80.0))
+    found = lag_of(step, norm, norm, ending, np.where(frozen, 2000.0, 80.0), 4)
     assert found.steps == pytest.approx(80, abs=1) and found.factor == pytest.approx(1, abs=0.01)
 
 
@@ -97,7 +118,7 @@ def test_a_lag_beyond_what_can_be_tried_is_not_told():
     """Shifts reach to where the start is forgotten, here at step 100."""
     step = np.arange(0, 1000, 10.0)
     balance, late = np.exp((step / 1000) ** 2), np.exp(((step - 300) / 1000) ** 2)
-    assert lag_of(step, late, late, balance, np.full(100, 50.0)) is None
+    assert lag_of(step, late, late, balance, np.full(100, 50.0), 4) is None
 
 
 def test_the_rotation_of_a_random_walk_in_balance_is_the_predicted_one():
@@ -215,7 +236,9 @@ def test_what_settled_means():
     measured = np.array([1.0, 2.0, 1.05, 1.2, 1.05, 0.95, 1.0])
     balance = np.array([1, 1, 1, 1, np.nan, 1, 1])
     norms = Norms(np.arange(0.0, 70, 10), measured, measured, measured, balance, 1.0, None)
-    assert norms.settled == 50 and norms.off == 0
+    assert norms.settled == 50 and norms.off == 0 and norms.in_balance == pytest.approx(4 / 6)
+    nowhere = replace(norms, balance=np.full(7, np.nan))
+    assert nowhere.settled is nowhere.in_balance is nowhere.off is None
 
 
 def test_gradients_are_smoothed_around_each_row():

@@ -151,6 +151,37 @@ def test_a_study_of_one_scale_has_nothing_to_compare(tmp_path):
     assert merging(write(tmp_path, [Traced({"lr": 0.2}), Traced({"lr": 0.1})])).settings == ()
 
 
+def test_tensors_that_never_merge_are_not_left_out_of_the_ratio(tmp_path):
+    """Measured by hand: of three tensors one merges as predicted, one not at all, and one though it should not."""
+    (one,) = merging(write(tmp_path, runs())).settings
+    first, second, third = one.layers
+    as_predicted = replace(first, measured=100.0, predicted=100.0)
+    never, surprise = replace(second, measured=None, predicted=100.0), replace(third, measured=100.0, predicted=None)
+    neither = replace(third, measured=None, predicted=None)
+    assert replace(one, layers=(as_predicted, never, surprise)).ratio == 1
+    assert replace(one, layers=(as_predicted, never, never)).ratio is None
+    assert replace(one, layers=(as_predicted, surprise, surprise)).ratio == 0
+    assert replace(one, layers=(as_predicted, as_predicted, neither)).ratio == 1
+    assert replace(one, layers=(as_predicted, neither)).ratio is None
+
+
+def test_a_tensor_that_was_not_scale_invariant_in_all_runs_is_left_out(tmp_path):
+    odd = replace(runs(scales=(4.0,))[0], layers={"prep.conv.weight": 10.0})
+    (one,) = merging(write(tmp_path / "part", [*runs(scales=(0.25, 1.0)), odd])).settings
+    assert [layer.name for layer in one.layers] == ["prep.conv.weight"]
+    assert (
+        merging(write(tmp_path / "none", [*runs(scales=(0.25,)), replace(odd, layers={"other": 1.0})])).settings == ()
+    )
+
+
+@pytest.mark.parametrize("changes", [{"weight_decay": 0.0}, {"rule": "lars", "weight_decay": 0.0, "lr": 0.02}])
+def test_without_a_balance_there_is_no_closed_form(tmp_path, changes):
+    (one,) = merging(write(tmp_path, runs(**changes))).settings
+    assert {layer.closed_form for layer in one.layers} == {None}
+    assert one.closed_form is one.closed_form_ratio is None
+    json.dumps(one.to_json(), allow_nan=False)
+
+
 def test_the_result_is_strict_json(tmp_path):
     found = json.loads(json.dumps(merging(write(tmp_path, runs())).to_json(), allow_nan=False))
     (one,) = found["settings"]

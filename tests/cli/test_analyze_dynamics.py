@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.cli.analyze_dynamics import Picture
@@ -47,21 +49,21 @@ def analyze(tmp_path, in_process):
 
 
 def row(text, name):
-    (line,) = re.findall(rf"^{re.escape(name)} .*$", text, re.M)
-    return line.split()
+    """The cells of a row in the first table that has it."""
+    return re.findall(rf"^{re.escape(name)} .*$", text, re.M)[0].split()
 
 
 def test_one_trial_tensor_by_tensor(analyze):
     done = analyze(reset(), "--trial", 1)
     assert done.returncode == 0, done.stderr
-    assert "trial 00001 (completed, 0.5 at the end): model.weight_scale=1" in done.stdout
+    assert "trial 00001 (completed, val_accuracy 0.5 at the end): model.weight_scale=1" in done.stdout
     norms, rotations = done.stdout.split("rotation per step")
     first, last, balance = map(float, row(norms, "block1.conv.weight")[1:4])
     assert first == 5.0 and last == pytest.approx(balance, rel=0.1)
     measured, predicted, ratio = map(float, row(rotations, "block1.conv.weight")[1:4])
     assert measured / predicted == pytest.approx(ratio, abs=0.02) and ratio == pytest.approx(1, abs=0.1)
-    assert "3 of 3 scale-invariant tensors: in the median as predicted, by 1.0" in done.stdout
-    assert "head.weight" not in norms and "not in the tables: 1 " in done.stdout
+    assert "in the median of 3 tensors as predicted: ratio 1.0" in done.stdout
+    assert "head.weight" not in norms and "not in the tables, as theory says nothing of them:\n  1 " in done.stdout
     assert "between trials" not in done.stdout and "initial weights" not in done.stdout
 
 
@@ -69,9 +71,10 @@ def test_without_a_trial_it_is_the_best_one_and_then_all(analyze):
     done = analyze(plane())
     assert done.returncode == 0, done.stderr
     assert "traced  13 trials of 13" in done.stdout
-    assert "trial 00011 (completed, 0.611 at the end)" in done.stdout
+    assert "trial 00011 (completed, val_accuracy 0.611 at the end)" in done.stdout
+    assert "00011, the best of them; --trial ID shows another" in done.stdout
     assert "12 full runs with weight decay; left out: 1 diverged" in done.stdout
-    shares = row(done.stdout, "effective lr (log, later half)")[5:]
+    shares = row(done.stdout, "effective lr")[2:]
     alone, adds = int(shares[0].rstrip("%")), int(shares[2].rstrip("%"))
     assert alone > 90 and adds < 10
     assert "ratios up to 2.0 decades apart" in done.stdout
@@ -79,7 +82,7 @@ def test_without_a_trial_it_is_the_best_one_and_then_all(analyze):
 
 def test_lars_and_sgd_side_by_side(analyze):
     done = analyze(lars())
-    assert re.search(r"val_accuracy at the end: lars 0\.6 \(3\), sgd_nesterov 0\.6 \(3\)", done.stdout)
+    assert re.search(r"val_accuracy at the end \(runs\): lars 0\.6 \(3\), sgd_nesterov 0\.6 \(3\)", done.stdout)
     assert "agree within the noise" in done.stdout
 
 
@@ -121,7 +124,11 @@ def test_each_picture_has_a_test():
 
 @pytest.mark.parametrize(
     ("picture", "words"),
-    [("merging", "several scales"), ("lars", "under LARS and under SGD"), ("colapse", "'collapse'")],
+    [
+        ("merging", "several scales"),
+        ("lars", "under LARS without weight decay and under SGD with it"),
+        ("colapse", "'collapse'"),
+    ],
 )
 def test_a_picture_of_what_is_not_there_is_refused(analyze, tmp_path, picture, words):
     done = analyze([reset()[0]], "--picture", picture, "--plot", tmp_path / "one.png")
@@ -157,3 +164,35 @@ def test_only_trials_that_diverged(analyze):
     assert done.returncode == 0, done.stderr
     assert "trial 00000 (diverged)" in done.stdout
     assert "nothing to compare: no traced trial of the study came to the end of a full run" in done.stderr
+
+
+def test_a_table_of_another_version_is_refused_even_where_only_other_trials_have_it(analyze, in_process, tmp_path):
+    analyze(reset())
+    file = tmp_path / "s" / "dynamics" / "trial-00002.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"table_version": b"99"}), file)
+    options = ("analyze", "dynamics", "s", "--results", tmp_path)
+    for more in ((), ("--json",), ("--picture", "merging", "--plot", tmp_path / "one.png")):
+        done = in_process(*options, *more)
+        assert done.returncode == 2
+        assert "written by another version of hpsearch" in done.stderr
+    assert in_process(*options, "--trial", 1).returncode == 0
+
+
+def test_the_best_is_a_full_run_where_there_is_one(in_process, tmp_path):
+    short = Traced({"lr": 0.2}, schedule=2, steps=200, accuracy=(0.4, 0.9))
+    write(tmp_path, [short, Traced({"lr": 0.2})], fidelity={"epochs": [2, 4]})
+    assert "00001, the best of them" in in_process("analyze", "dynamics", "s", "--results", tmp_path).stdout
+
+
+def test_without_theory_merging_is_measured_only(analyze):
+    trials = [replace(one, rule="adam", walk=True) for one in reset()]
+    cells = row(analyze(trials).stdout.split("initial weights")[1], "block2.conv.weight")
+    assert cells[1].isdigit() and cells[2:] == ["-", "-", "-"]
+
+
+@pytest.mark.parametrize("trials", [plane, reset, lars])
+def test_all_fits_a_terminal_of_80_columns(analyze, trials):
+    done = analyze(trials())
+    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("trial 0")]
+    assert [line for line in lines if len(line) > 80] == []

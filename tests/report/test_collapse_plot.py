@@ -1,11 +1,13 @@
 """The data of the pictures of decay and ratio, and that they are drawn as they are."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
 from hpsearch.analysis.collapse import collapse
+from hpsearch.analysis.decay_and_ratio import Shares
 from hpsearch.errors import StudyError
 from hpsearch.report import collapse_plot, plane_plot
 from hpsearch.report.style import save
@@ -113,3 +115,14 @@ def test_the_pictures_are_written(found, flat, tmp_path, kind):
         save(collapse_plot.draw(collapse_plot.curves(one)), tmp_path / f"{name}-curves.{kind}")
         save(plane_plot.draw(plane_plot.plane(one, "max")), tmp_path / f"{name}-plane.{kind}")
     assert len([*tmp_path.iterdir()]) == 4
+
+
+def test_equal_results_have_no_variance_to_explain(found):
+    even = replace(found, results=Shares())
+    assert plane_plot.plane(even, "max").title == "there is no variance to explain"
+
+
+@pytest.mark.parametrize(("power", "label"), [(2.0, "effective rate  lr / |w|$^2$"), (1.0, "effective rate  lr / |w|")])
+def test_the_axis_says_what_the_effective_rate_is(found, power, label):
+    figure = collapse_plot.draw(collapse_plot.curves(replace(found, power=power)))
+    assert figure.axes[0].get_ylabel() == label

@@ -48,3 +48,9 @@ def test_every_column_is_described() -> None:
     schema = StudySchema.of("s", space)
     for name in {*schema.trials.names, *schema.epochs.names, *dynamics.COLUMNS} - {"width"}:
         assert f"`{name}`" in TEXT, name
+
+
+@pytest.mark.parametrize("name", dynamics.COLUMNS)
+def test_a_column_of_the_dynamics_means_there_what_the_files_say(name: str) -> None:
+    _, unit, meaning = dynamics.COLUMNS[name]
+    assert f"| {unit} | {meaning} |" in TEXT.replace("\\|", "|"), name
