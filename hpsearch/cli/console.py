@@ -161,6 +161,7 @@ def closing(folder: Path, search: "Search") -> None:
     from hpsearch.analysis.repeats import any_repeated, by_setting
     from hpsearch.analysis.summary import summarise
     from hpsearch.cli.studies import print_found
+    from hpsearch.store.dynamics import TABLE
     from hpsearch.store.reader import open_study
 
     name, results = folder.name, folder.parent
@@ -175,6 +176,7 @@ def closing(folder: Path, search: "Search") -> None:
     where = option_for(folder)
     steps = [f"hpsearch show {name}{where}"]
     steps += [f"hpsearch analyze tied {name} --plot tied.png{where}"] if any_repeated(by_setting(study)) else []
+    steps += [f"hpsearch analyze dynamics {name}{where}"] if (folder / TABLE).is_dir() else []
     steps += [] if search.target_reached else [f"hpsearch extend {name} --trials N{where}"]
     steps += [f"hpsearch best {name} --write best.yaml{where}"] if summary.best else []
     out.print()

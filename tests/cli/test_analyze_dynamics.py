@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,6 +12,7 @@ from hpsearch.cli.analyze_dynamics import Picture
 from hpsearch.store.writer import StudyWriter
 from hpsearch.trial import Status
 from tests.analysis.traced_studies import Traced, write
+from tests.cli.command import hpsearch, space_file
 from tests.store.examples import make_reports, make_space, make_trial, run_trial
 
 DECAYS, RATIOS = (0.003, 0.03), (10.0, 100.0, 1000.0)
@@ -196,3 +198,20 @@ def test_all_fits_a_terminal_of_80_columns(analyze, trials):
     done = analyze(trials())
     lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("trial 0")]
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_from_a_space_that_traces_to_its_dynamics(tmp_path):
+    """The whole way in processes of their own: training, store, analysis."""
+    train = "{recipe: digits_quickstart, data: digits, trace: {every: 5, layers: [stages.*, head.*]}}"
+    parameters = "{epochs: {type: constant, value: 2}, optimizer.name: {type: choice, values: [sgd_nesterov, lars]}}"
+    blocks = {"train": train, "parameters": parameters, "sampler": "{name: grid}", "budget": "{trials: 2}"}
+    space = space_file(tmp_path, "traced.yaml", **blocks)
+    done = hpsearch("run", "--space", space, "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "hpsearch analyze dynamics traced" in done.stdout
+    rows = pd.read_parquet(tmp_path / "results" / "traced" / "dynamics")
+    assert set(rows["step"] % 5) == {0} and set(rows["rule"]) == {"sgd_nesterov", "lars"}
+    assert all(name.startswith(("stages.", "head.")) for name in rows["layer"])
+    done = hpsearch("analyze", "dynamics", "traced", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "LARS without decay against SGD with decay" in done.stdout
