@@ -84,19 +84,26 @@ def _copy(tensor: Tensor) -> Tensor:
 def _measured(before: list[Tensor], gradients: list[Tensor], after: list[Tensor], loss_scale: float) -> Tensor:
     """Return what ``dynamics_table.MEASURED`` names, of all tensors: (measured, tensors).
 
-    The angles come from the distance of unit vectors: a cosine near 1 says nothing of a small angle in fp32.
+    The angles come from the distance of unit vectors: a cosine near 1 says nothing of a small angle in fp32. A tensor
+    of zeros has no direction but NaN. ``before`` and ``gradients`` are used up, for new memory would cost more time
+    than the arithmetic.
     """
     moves = [*torch._foreach_sub(after, before)]
-    (w, w_norms), (g, g_norms), (w_after, _), (move, move_norms) = map(_units, (before, gradients, after, moves))
-    distances = [torch._foreach_sub(w, g), torch._foreach_sub(w, w_after), torch._foreach_add(move, g)]
-    lengths = [w_norms, torch._foreach_div(g_norms, loss_scale), move_norms, *map(torch._foreach_norm, distances)]
+    w_norms, g_norms, after_norms, move_norms = map(torch._foreach_norm, (before, gradients, after, moves))
+    torch._foreach_div_(before, w_norms)
+    torch._foreach_div_(gradients, g_norms)
+    torch._foreach_div_(moves, move_norms)
+    torch._foreach_add_(moves, gradients)
+    gradient_update = torch._foreach_norm(moves)
+    torch._foreach_sub_(gradients, before)
+    weight_gradient = torch._foreach_norm(gradients)
+    torch._foreach_copy_(moves, after)
+    torch._foreach_div_(moves, after_norms)
+    torch._foreach_sub_(moves, before)
+    weight_weight = torch._foreach_norm(moves)
+    norms = [w_norms, torch._foreach_div(g_norms, loss_scale), move_norms]
+    lengths = [*norms, weight_gradient, weight_weight, gradient_update]
     return torch.stack([one for each in lengths for one in each]).reshape(len(MEASURED), -1)
-
-
-def _units(tensors: list[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Return unit vectors and lengths; a tensor of zeros has no direction but NaN."""
-    norms = torch._foreach_norm(tensors)
-    return torch._foreach_div(tensors, norms), norms
 
 
 def _kinds(network: nn.Module) -> dict[str, str]:
