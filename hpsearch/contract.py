@@ -99,6 +99,8 @@ class Description(TypedDict, total=False):
     ``epochs``      the length of a full run in reports; a parameter called ``epochs`` replaces it for its trial
     ``optimizer``   the update rule, where it is one of these, on the mean loss of a batch; and
     ``examples``    the training examples of an epoch: with both, rate and tau can be searched, and are kept
+    ``optimizer_of``  says it of a configuration, where that may choose another: if those that the search may propose
+                    do not all have one rule, rate and tau are not known
     ``check``       is called with configurations that the search may propose (the settings to start with; then all runs
                     of a design and of a grid up to 1,000, or else the ends of ranges and every choice) and raises, as
                     above, for one that cannot be trained
@@ -112,6 +114,7 @@ class Description(TypedDict, total=False):
     epochs: Annotated[int, Field(ge=1)]
     optimizer: Optimizer
     examples: Annotated[int, Field(ge=1)]
+    optimizer_of: Callable[[Config], Optimizer | None]
     check: Callable[[Config], None]
     settings: dict[str, Any]
 

@@ -89,6 +89,7 @@ def describe(settings: Mapping[str, Any]) -> Description:
         "recipe": f"{name}: {chosen.about}" if isinstance(name, str) else chosen.about,
         "data": source.where,
         "images": f"{_training_images(chosen, source):,} training images, {chosen.data.held_out:,} held out",
+        **_trace_facts(chosen),
     }
     description = Description(
         facts=facts | _device_facts(chosen),
@@ -98,6 +99,7 @@ def describe(settings: Mapping[str, Any]) -> Description:
         examples=_training_images(chosen, source),
         check=check,
         settings=resolved,
+        optimizer_of=lambda config: _sgd_or_adamw(_with_rule(settings, config)),
     )
     rule = _sgd_or_adamw(chosen)
     if rule is not None:
@@ -119,6 +121,14 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     left_out = [name.removeprefix(TECHNIQUE) for name, kept in config.items() if _is_switch(name, kept) and not kept]
     values = {name: value for name, value in config.items() if not name.startswith(TECHNIQUE)}
     return with_overrides(without(chosen, left_out), {**given, **values})
+
+
+def _with_rule(settings: Mapping[str, Any], config: Config) -> Recipe:
+    """Return the recipe with what ``config`` says of the update rule, and nothing else of it."""
+    known = _parameters(recipe_for(settings, {}))
+    return recipe_for(
+        settings, {name: config[name] for name in config if name in known and name.startswith("optimizer.")}
+    )
 
 
 def _sgd_or_adamw(chosen: Recipe) -> Optimizer | None:
@@ -149,6 +159,12 @@ def _settings(settings: Mapping[str, Any]) -> Settings:
 def _source(settings: Mapping[str, Any], chosen: Recipe) -> data.Source:
     path = _settings(settings).data_path
     return data.find(chosen.data.name, None if path is None else Path(path))
+
+
+def _trace_facts(chosen: Recipe) -> dict[str, str]:
+    if chosen.trace is None:
+        return {}
+    return {"trace": f"the weights at every {chosen.trace.every} steps: {', '.join(chosen.trace.layers)}"}
 
 
 def _device_facts(chosen: Recipe) -> dict[str, str]:

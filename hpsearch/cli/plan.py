@@ -144,6 +144,8 @@ def _plan(loaded: LoadedSpace, functions: Functions, base: Path) -> Plan:
     if loaded.space.resources.gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for this process and its workers: a search on the CPU sees no GPU
     description = describe(functions, loaded)
+    with _placing(loaded.document), errors_of(functions.reference, "optimizer_of"):
+        description = _of_one_rule(description, loaded.space)
     space = loaded.space.with_coordinates(loaded.space.coordinates.resolved(description))
     check(replace(loaded, space=space), description)
     if "check" in description:
@@ -174,6 +176,19 @@ def describe(functions: Functions, loaded: LoadedSpace) -> Description:
             for error in invalid.errors()
         ]
         raise FunctionError(*problems) from None
+
+
+def _of_one_rule(description: Description, space: Space) -> Description:
+    """Return the description without an update rule where the settings of the space do not all have that one."""
+    if "optimizer_of" not in description:
+        return description
+    rules = {description["optimizer_of"](config) for config in examples(space)}
+    rule = rules.pop() if len(rules) == 1 else None
+    found = description.copy()
+    found.pop("optimizer", None)
+    if rule is not None:
+        found["optimizer"] = rule
+    return found
 
 
 def examples(space: Space) -> Iterator[Config]:

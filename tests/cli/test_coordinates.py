@@ -50,6 +50,25 @@ def test_a_recipe_with_muon_has_no_rate(tmp_path):
         plan_file(str(digits(tmp_path, train="{recipe: muon.yaml}")), overrides())
 
 
+@pytest.mark.parametrize(
+    ("names", "rule"),
+    [
+        ("[adamw, sgd_nesterov]", None),
+        ("[lars, sgd_nesterov]", "sgd_nesterov"),
+        ("[adamw]", "adamw"),
+        ("[sgdw]", None),
+    ],
+)
+def test_where_the_update_rule_is_searched_rate_and_tau_are_those_of_all_its_values_or_none(tmp_path, names, rule):
+    parameters = f"{{lr: {{type: constant, value: 0.1}}, optimizer.name: {{type: choice, values: {names}}}}}"
+    plan, _ = plan_file(str(digits(tmp_path, parameters)), overrides())
+    assert plan.space.coordinates.optimizer == rule
+    searched = f"{{{RATE}, optimizer.name: {{type: choice, values: {names}}}}}"
+    if rule is None:
+        with pytest.raises(SpaceError, match="the optimizer of a run is not known"):
+            plan_file(str(digits(tmp_path, searched)), overrides())
+
+
 def test_from_the_space_to_the_best_recipe(tmp_path):
     file = digits(tmp_path)
     shown = hpsearch("validate", file, cwd=tmp_path).stdout

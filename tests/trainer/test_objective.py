@@ -52,6 +52,8 @@ def test_describes_what_it_reports(shared: Mapping[str, Any], tmp_path: Path) ->
     description = objective.describe(SETTINGS)
     assert description["epochs"] == 8
     assert (description["optimizer"], description["examples"]) == ("sgd_nesterov", 1077)
+    rules = [description["optimizer_of"]({"optimizer.name": name, "tau": 1.0}) for name in ("adamw", "lars", "sgdw")]
+    assert rules == ["adamw", "sgd_nesterov", None]
     switches = {"technique.crop": True, "technique.residual": True, "technique.warm_up": True}
     assert description["parameters"] == parameters(recipe.load("digits_quickstart")) | switches
     assert not [name for name in description["parameters"] if name.startswith(("data.", "expect.", "about"))]
