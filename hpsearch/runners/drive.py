@@ -152,11 +152,10 @@ def _tables(tables: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
         if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
             shapes = {name: array.shape for name, array in arrays.items()}
             raise ReportError(f"the columns of table '{table}' must be one-dimensional and of one length, got {shapes}")
-        if not str(table).isidentifier() or table in OWN_TABLES or not arrays.keys().isdisjoint(TABLE_KEYS):
-            raise ReportError(
-                f"table '{table}': its name must be an identifier other than {', '.join(OWN_TABLES)}, "
-                f"and no column may be called {' or '.join(TABLE_KEYS)}"
-            )
+        if not str(table).isidentifier() or table in OWN_TABLES:
+            raise ReportError(f"table '{table}': its name must be an identifier other than {', '.join(OWN_TABLES)}")
+        if taken := [name for name in TABLE_KEYS if name in arrays]:
+            raise ReportError(f"table '{table}': the column {' and '.join(taken)} is added by the store: leave it out")
         checked[table] = arrays
     return checked
 
