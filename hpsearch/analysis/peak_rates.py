@@ -33,7 +33,10 @@ def why_left_out(peak: Peak | None, power: float) -> str | None:
 
 
 def run_at(peak: Peak, trial_id: str, result: float) -> Run:
-    """Return a trial that can be compared."""
+    """Return a trial that can be compared.
+
+    Its rate is the largest traced one: a little below the peak of the schedule where that lies between traced steps.
+    """
     return Run(trial_id, peak["lr"], _decay(peak), peak["lr"] / peak["weight_decay"], result)
 
 

@@ -1,7 +1,9 @@
 """``hpsearch analyze dynamics``: what the weights did in traced trials, beside what the theory of weight decay says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from hpsearch.analysis.layer_dynamics import TrialDynamics, trial_dynamics
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
 from hpsearch.cli.pictures import Plot, check_plot, keep_plot
+from hpsearch.errors import Problem, StudyError, listed
 from hpsearch.store.dynamics import read_dynamics, traced
 from hpsearch.store.reader import Study, open_study
 
@@ -28,14 +31,19 @@ class Picture(StrEnum):
     MERGING = "merging"
 
 
+OF_ONE = (Picture.NORMS, Picture.ROTATION)
+"""Pictures of one trial; the others are of all."""
+
 Trial = Annotated[str | None, typer.Option("--trial", metavar="ID", help="Only this trial; else the best, and all.")]
-Which = Annotated[Picture, typer.Option("--picture", help="Of one trial: norms, rotation; of all: the others.")]
+Which = Annotated[
+    Picture | None, typer.Option("--picture", help="Of one trial: norms (the default), rotation; of all: the others.")
+]
 
 
 def dynamics(
     name: options.Name,
     trial: Trial = None,
-    picture: Which = Picture.NORMS,
+    picture: Which = None,
     plot: Plot = None,
     results: options.Results = RESULTS,
     json: options.Json = False,
@@ -47,15 +55,27 @@ def dynamics(
     is LARS without decay the same as SGD with it; when is the length of the initial weights forgotten?
     """
     check_plot(plot)
+    _check_picture(picture, trial, plot)
     study = open_study(results, name)
     trial_id = trial or _best(study)
     one = trial_dynamics(read_dynamics(study, [trial_id]))
+    figure = _drawn(picture or Picture.NORMS, study, one) if plot is not None else None
     if json:
         console.data(_data(study, one, alone=trial is not None))
     else:
         _print(study, one, alone=trial is not None)
-    if plot is not None:
-        keep_plot(_drawing(picture)(study, one), plot)
+    if plot is not None and figure is not None:
+        keep_plot(figure, plot)
+
+
+def _check_picture(picture: Picture | None, trial: str | None, plot: Path | None) -> None:
+    """Raise StudyError for a picture that has no file, or is not of the one trial that was asked for."""
+    if picture is not None and plot is None:
+        what = "the picture has no file to be written to"
+        raise StudyError(Problem(what, key="--picture", got=picture, hint="add --plot FILE"))
+    if trial is not None and picture is not None and picture not in OF_ONE:
+        what, hint = "this picture is of all trials", "leave out --trial"
+        raise StudyError(Problem(what, key="--picture", got=picture, allowed=listed(OF_ONE), hint=hint))
 
 
 def _best(study: Study) -> str:
@@ -80,19 +100,28 @@ def _print(study: Study, one: TrialDynamics, alone: bool) -> None:
     from hpsearch.cli.trial_dynamics import print_trial
     from hpsearch.cli.trials_dynamics import print_compared
 
-    known = traced(study)
-    shown = one.trial_id if alone else f"{one.trial_id}, the best of them; --trial ID shows another"
-    count = f"{console.counted(len(known), 'trial')} of {len(study.history)}"
-    console.facts({"study": study.name, "traced": count, "trial": shown})
     trial = next(trial for trial in study.history if trial.trial_id == one.trial_id)
+    which = "the first one" if trial.final is None else "the best of them"
+    shown = one.trial_id if alone else f"{one.trial_id}, {which}; --trial ID shows another"
+    console.facts({"study": study.name, "traced": _counts(study), "trial": shown})
     print_trial(one, trial, study.space.objective.metric)
     if not alone:
         print_compared(study)
 
 
-def _drawing(picture: Picture) -> Callable[[Study, TrialDynamics], "Figure"]:
-    """Return what draws a picture of the study and the one trial."""
+def _counts(study: Study) -> str:
+    counts = f"{console.counted(len(traced(study)), 'trial')} of {len(study.history)}"
+    return f"{counts} that ended; {len(study.pending)} under way" if study.running and study.pending else counts
+
+
+def _drawn(picture: Picture, study: Study, one: TrialDynamics) -> "Figure":
+    """Return a picture of the study and the one trial. Raises StudyError where there is nothing to draw."""
     from hpsearch.cli import dynamics_pictures
 
-    drawing: Callable[[Study, TrialDynamics], Figure] = getattr(dynamics_pictures, picture)
-    return drawing
+    draw: Callable[[Study, TrialDynamics], Figure] = getattr(dynamics_pictures, picture)
+    try:
+        return draw(study, one)
+    except StudyError as error:
+        if any(problem.file for problem in error.problems):  # not the picture, a table is wrong
+            raise
+        raise StudyError(*(replace(problem, key="--picture") for problem in error.problems)) from error

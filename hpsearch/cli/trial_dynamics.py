@@ -52,7 +52,7 @@ def _print_balances(found: TrialDynamics) -> None:
 
 def _print_paths(found: TrialDynamics) -> None:
     """Say how near |w| is to what theory makes of the schedule, and how far behind its balance."""
-    title = f"norms by theory (steps; {found.steps_per_epoch:.0f} an epoch)"
+    title = f"norms by theory (steps; about {found.steps_per_epoch:.0f} an epoch)"
     table = console.table("layer", "theory off", "relaxation", "lag", "lag by theory", title=title)
     for layer in found.layers:
         norms, lag = layer.norms, layer.norms.lag
@@ -94,9 +94,13 @@ def _print_rotations(found: TrialDynamics) -> None:
 def _verdict(layers: Sequence[Layer], ratios: Sequence[float]) -> str:
     low, high = HOLDS
     middle = median(ratios)
-    words = "less than predicted" if middle < low else "more than predicted" if middle > high else "as predicted"
+    words = f"as predicted ({low:g} to {high:g})"
+    if middle < low:
+        words = f"less than predicted (below {low:g})"
+    elif middle > high:
+        words = f"more than predicted (above {high:g})"
     known = console.counted(len(ratios), "tensor") + (f" of {len(layers)}" if len(ratios) < len(layers) else "")
-    return f"in the median of {known} {words}: ratio {middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return f"median ratio of {known}: {middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f}), {words}"
 
 
 def _print_apart(found: TrialDynamics) -> None:

@@ -1,17 +1,19 @@
 """The dynamics of a study's trials side by side, in words and tables: decay and ratio, LARS, initial lengths."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from hpsearch.analysis.collapse import Collapse, collapse
-from hpsearch.analysis.decay_and_ratio import Shares
+from hpsearch.analysis.decay_and_ratio import Run, Shares
 from hpsearch.analysis.lars_equivalence import Equivalence, Equivalences, lars_equivalence
 from hpsearch.analysis.means import standard_error
 from hpsearch.analysis.merging import Merging, Mergings, merging
 from hpsearch.analysis.traced_trials import NothingToCompareError, counted
 from hpsearch.cli import console
+from hpsearch.errors import listed
 from hpsearch.statistics.explained import Explained
+from hpsearch.store.dynamics import read_dynamics
 from hpsearch.store.reader import Study
 
 NONE = "-"
@@ -35,7 +37,7 @@ def compared(study: Study) -> Mapping[str, Found]:
 def print_compared(study: Study) -> None:
     """Print what the traced trials of a study say side by side, or why they say nothing."""
     try:
-        _print_collapse(collapse(study))
+        _print_collapse(study, collapse(study))
         _print_lars(lars_equivalence(study))
         _print_merging(merging(study))
     except NothingToCompareError as error:
@@ -43,11 +45,12 @@ def print_compared(study: Study) -> None:
         console.note(f"nothing to compare: {error.problems[0].what}")
 
 
-def _print_collapse(found: Collapse) -> None:
+def _print_collapse(study: Study, found: Collapse) -> None:
     console.out.print()
     console.out.print("[bold]between trials: is the decay all that matters, or lr / weight_decay too?[/bold]")
     left_out = f"; left out: {counted(found.left_out)}" if found.left_out else ""
-    console.say(f"{console.counted(len(found.runs), 'full run')} with weight decay{left_out}")
+    runs = console.counted(len(found.runs), "full run") + _rules(study, found.runs)
+    console.say(f"{runs} with weight decay{left_out}")
     if found.others:
         console.say(f"these vary as well, and count as noise: {', '.join(found.others)}")
     if found.missing:
@@ -59,6 +62,14 @@ def _print_collapse(found: Collapse) -> None:
         apart = f"{found.spread.decades:.1f} decades apart"
         console.say(f"runs of equal decay with ratios up to {apart} differ in effective lr")
         console.say(f"by {start:.2f} at the start, {end:.2f} at the end (std of its natural log; 0.1 is 10%)")
+
+
+def _rules(study: Study, runs: Sequence[Run]) -> str:
+    """Say which update rules the tensors follow that runs are compared by."""
+    if not runs:
+        return ""
+    rows = read_dynamics(study, [run.trial_id for run in runs], ["rule"], invariant=True)
+    return f" of {listed(list(rows['rule'].unique()))}"
 
 
 def _print_shares(found: Collapse) -> None:
@@ -107,7 +118,7 @@ def _lars_lines(pair: Equivalence) -> list[str]:
             f"  difference {gap.value:+.3g}{interval}: {gap.verdict}",
             f"  widest on the way {of.widest:+.3g}, after epoch {of.widest_epoch}",
         ]
-    return [*lines, f"rotation per step in the last third: lars / {pair.sgd} {_ratio(pair.turning.ratio)}"]
+    return [*lines, f"rotation per step in the last third (rms): lars / {pair.sgd} {_ratio(pair.turning.ratio)}"]
 
 
 def _print_merging(found: Mergings) -> None:

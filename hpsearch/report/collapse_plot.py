@@ -57,7 +57,7 @@ def curves(found: Collapse) -> Curves:
     colours = {name: values for name, values in factors.items() if len(representatives(values)) > 1}
     if not colours or not found.curves.size:
         what = f"there is no picture: {found.missing or 'the runs have no step in common'}"
-        raise StudyError(Problem(what, key="--plot"))
+        raise StudyError(Problem(what))
     words = dict(zip(WORDS, explained_words(found.effective), strict=True))
     titles = {name: f"by {WORDS[name]}\n{found.missing or words[name]}" for name in colours}
     over_run = {} if found.missing else {words: found.over_run[name] for name, words in FIRST.items()}

@@ -45,7 +45,7 @@ def draw(shown: Sequence[Equivalence]) -> Figure:
 def words(of: Difference) -> str:
     """Return a difference in words."""
     if of.interval is None:
-        return f"LARS - SGD {of.value:+.3g}: {of.verdict}"
+        return f"LARS - SGD {of.value:+.3g} (a single run)"
     return f"LARS - SGD {of.value:+.3g} ({of.interval.low:+.3g} to {of.interval.high:+.3g})"
 
 

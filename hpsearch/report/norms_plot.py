@@ -46,7 +46,7 @@ def norming(found: TrialDynamics) -> Norming:
     layers = found.layers
     if not layers:
         what = "there is no picture: theory says nothing of the tensors that were traced"
-        raise StudyError(Problem(what, key="--plot", got=f"trial {found.trial_id}"))
+        raise StudyError(Problem(what, got=f"trial {found.trial_id}"))
     shown = sorted({round(place) for place in np.linspace(0, len(layers) - 1, MOST)})
     panels = [_panel(layers[place], found.steps_per_epoch) for place in shown]
     part = "" if len(shown) == len(layers) else f", {len(shown)} of {len(layers)} tensors"
@@ -65,6 +65,8 @@ def draw(data: Norming) -> Figure:
             _draw_panel(axes, panel)
         for axes in grid[len(data.panels) :]:
             axes.remove()
+        for axes in figure.axes[::columns]:
+            axes.set_ylabel("|w|")
         for axes in figure.axes[-columns:]:
             axes.set_xlabel("epochs")
         figure.suptitle(data.title, fontsize=10, x=0.01, ha="left")

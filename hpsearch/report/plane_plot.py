@@ -27,6 +27,8 @@ ROOM = 1.6
 """The panel ends by this factor beyond the outermost cells."""
 DARK = 0.55
 """Up to this share of the colours numbers are written in white."""
+WIDE, HIGH = 0.1, 0.05
+"""Shares of the horizontal and the vertical axis that the label of a value takes."""
 FAINT = "#BDBDBD"
 STEPS = (1.0, 2.0, 5.0)
 
@@ -51,9 +53,9 @@ class Plane:
 def plane(found: Collapse, mode: str) -> Plane:
     """Return the data of the picture; ``mode`` says whether ``min`` or ``max`` of the metric is best.
 
-    Raises StudyError where no run has weight decay.
+    Raises StudyError where the runs do not lie in two cells.
     """
-    if not found.plane:
+    if len(found.plane) < 2:
         raise StudyError(Problem(f"there is no picture: {found.missing}"))
     means = np.array([cell.mean for cell in found.plane])
     low, high = (0, 100 - SHOWN) if mode == "min" else (SHOWN, 100)
@@ -73,8 +75,8 @@ def draw(data: Plane) -> Figure:
         decay, ratio = (np.array([getattr(cell, name) for cell in data.cells]) for name in ("decay", "ratio"))
         axes.set_xlim(decay.min() / ROOM, decay.max() * ROOM)
         axes.set_ylim(ratio.min() / ROOM**2, ratio.max() * ROOM**2)
-        _ticks(axes.xaxis, decay)
-        _ticks(axes.yaxis, ratio)
+        _ticks(axes.xaxis, decay, WIDE)
+        _ticks(axes.yaxis, ratio, HIGH)
         for lr in data.lines:
             _line(axes, lr, data.lr_squared)
         _cells(figure, axes, data)
@@ -93,12 +95,23 @@ def _lines(runs: Sequence[Run]) -> tuple[tuple[float, ...], float]:
     return tuple(lr for lr in rates if least / 1.01 <= lr <= most * 1.01), float(np.median(squared))
 
 
-def _ticks(axis: Axis, values: Floats) -> None:
-    """Mark the values themselves where they are few."""
+def _ticks(axis: Axis, values: Floats, room: float) -> None:
+    """Mark the values themselves where they are few, with a label where the axis has ``room`` for it."""
     distinct = representatives(values)
     if len(distinct) <= FEW:
-        axis.set_ticks(distinct.tolist(), labels=[rounded(value) for value in distinct])
+        low, high = np.log(axis.get_view_interval())
+        axis.set_ticks(distinct.tolist(), labels=_labels(distinct, room * float(high - low)))
         axis.set_ticks([], minor=True)
+
+
+def _labels(values: Floats, room: float) -> list[str]:
+    """Label ``values``, ascending, but none whose log is nearer than ``room`` to that of the label before it."""
+    labels, last = [], -np.inf
+    for value in values:
+        free = np.log(value) - last >= room
+        labels.append(rounded(value) if free else "")
+        last = np.log(value) if free else last
+    return labels
 
 
 def _line(axes: Axes, lr: float, lr_squared: float) -> None:
@@ -125,5 +138,13 @@ def _cells(figure: Figure, axes: Axes, data: Plane) -> None:
             words = f"{cell.mean:#.3g}" + (f"\nn={cell.n}" if cell.n > 1 else "")
             ink = "white" if shade < DARK else "black"
             axes.annotate(words, (cell.decay, cell.ratio), ha="center", va="center", fontsize=7, color=ink)
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=axes, pad=0.02, label=data.metric)
+    bar = figure.colorbar(
+        ScalarMappable(norm, COLOURS), ax=axes, pad=0.02, label=data.metric, extend=_beyond(norm, data.cells)
+    )
     bar.outline.set_visible(False)
+
+
+def _beyond(norm: Normalize, cells: Sequence[Cell]) -> str:
+    """Return at which end of the colours a cell lies beyond them, by matplotlib's words; only the worse end has any."""
+    shades = norm(np.array([cell.mean for cell in cells]))
+    return "min" if shades.min() < 0 else "max" if shades.max() > 1 else "neither"

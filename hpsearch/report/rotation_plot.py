@@ -47,7 +47,7 @@ def turning(found: TrialDynamics) -> Turning:
     layers = [one for one in found.layers if np.isfinite(one.rotations.late.ratio)]
     if not layers:
         what = "there is no picture: theory predicts no rotation of the tensors that were traced"
-        raise StudyError(Problem(what, key="--plot", got=f"trial {found.trial_id}"))
+        raise StudyError(Problem(what, got=f"trial {found.trial_id}"))
     epochs = sorted({epoch for one in layers for epoch in one.rotations.epochs})
     nothing = Rotation(np.nan, np.nan, np.nan, np.nan)
     table = [[one.rotations.epochs.get(epoch, nothing) for epoch in epochs] for one in layers]

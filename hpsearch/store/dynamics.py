@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hpsearch.errors import Problem, StudyError, listed, nearest
+from hpsearch.errors import Problem, StudyError, listed
 from hpsearch.store.files import read_files, read_schema, row_count
 from hpsearch.store.reader import Study
 
@@ -116,8 +116,8 @@ def _checked(trial: str, known: Sequence[str]) -> str:
     """Return the ``trial_id`` of a trial by its id or number."""
     trial_id = trial.zfill(len(known[0]))
     if trial_id not in known:
-        what, allowed = "no traced trial of the study has this id", listed(known[:20])
-        raise StudyError(Problem(what, key="--trial", got=trial, allowed=allowed, hint=nearest(trial_id, known)))
+        allowed = listed(known if len(known) <= 5 else [*known[:3], "...", known[-1]])
+        raise StudyError(Problem("no traced trial of the study has this id", key="--trial", got=trial, allowed=allowed))
     return trial_id
 
 

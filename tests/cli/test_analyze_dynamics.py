@@ -5,12 +5,13 @@ import re
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.cli.analyze_dynamics import Picture
+from hpsearch.cli.analyze_dynamics import OF_ONE, Picture
 from hpsearch.store.writer import StudyWriter
-from hpsearch.trial import Status
+from hpsearch.trial import PendingTrial, Status
 from tests.analysis.traced_studies import Traced, write
 from tests.cli.command import hpsearch, space_file
 from tests.store.examples import make_reports, make_space, make_trial, run_trial
@@ -60,11 +61,12 @@ def test_one_trial_tensor_by_tensor(analyze):
     assert done.returncode == 0, done.stderr
     assert "trial 00001 (completed, val_accuracy 0.5 at the end): model.weight_scale=1" in done.stdout
     norms, rotations = done.stdout.split("rotation per step")
+    assert re.search(r"norms by theory \(steps; about (19|20)\d an epoch\)", norms)
     first, last, balance = map(float, row(norms, "block1.conv.weight")[1:4])
     assert first == 5.0 and last == pytest.approx(balance, rel=0.1)
     measured, predicted, ratio = map(float, row(rotations, "block1.conv.weight")[1:4])
     assert measured / predicted == pytest.approx(ratio, abs=0.02) and ratio == pytest.approx(1, abs=0.1)
-    assert "in the median of 3 tensors as predicted: ratio 1.0" in done.stdout
+    assert re.search(r"median ratio of 3 tensors: (0\.9|1\.0)\d \(.*\), as predicted \(0\.9 to 1\.1\)\n", done.stdout)
     assert "head.weight" not in norms and "not in the tables, as theory says nothing of them:\n  1 " in done.stdout
     assert "between trials" not in done.stdout and "initial weights" not in done.stdout
 
@@ -75,7 +77,7 @@ def test_without_a_trial_it_is_the_best_one_and_then_all(analyze):
     assert "traced  13 trials of 13" in done.stdout
     assert "trial 00011 (completed, val_accuracy 0.611 at the end)" in done.stdout
     assert "00011, the best of them; --trial ID shows another" in done.stdout
-    assert "12 full runs with weight decay; left out: 1 diverged" in done.stdout
+    assert "12 full runs of sgd_nesterov with weight decay; left out: 1 diverged" in done.stdout
     shares = row(done.stdout, "effective lr")[2:]
     alone, adds = int(shares[0].rstrip("%")), int(shares[2].rstrip("%"))
     assert alone > 90 and adds < 10
@@ -86,6 +88,38 @@ def test_lars_and_sgd_side_by_side(analyze):
     done = analyze(lars())
     assert re.search(r"val_accuracy at the end \(runs\): lars 0\.6 \(3\), sgd_nesterov 0\.6 \(3\)", done.stdout)
     assert "agree within the noise" in done.stdout
+    assert "rotation per step in the last third (rms): lars / sgd_nesterov " in done.stdout
+    assert "3 full runs of sgd_nesterov with weight decay; left out: 3 without weight decay" in done.stdout
+
+
+def test_all_rules_of_the_compared_trials_are_named(analyze):
+    trials = [replace(one, rule=rule) for one, rule in zip(plane(), ("sgd", "sgdw") * 6, strict=False)]
+    assert "12 full runs of sgd, sgdw with weight decay\n" in analyze(trials).stdout
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1.3, "more than predicted (above 1.1)"), (0.8, "less than predicted (below 0.9)")]
+)
+def test_the_verdict_names_the_band_that_rotations_are_out_of(analyze, in_process, tmp_path, factor, words):
+    analyze(reset())
+    file = tmp_path / "s" / "dynamics" / "trial-00001.parquet"
+    table = pq.read_table(file)
+    place = table.schema.get_field_index("rotation")
+    turned = pa.array(factor * table["rotation"].to_numpy(), pa.float32())
+    pq.write_table(table.set_column(place, table.schema.field(place), turned), file)
+    done = in_process("analyze", "dynamics", "s", "--results", tmp_path, "--trial", 1)
+    assert re.search(rf"median ratio of 3 tensors: {factor}\d .*, {re.escape(words)}\n", done.stdout)
+
+
+def test_while_a_study_runs_those_under_way_are_counted(in_process, tmp_path):
+    write(tmp_path, [Traced({"lr": 0.2})])
+    options = ("analyze", "dynamics", "s", "--results", tmp_path)
+    with StudyWriter.open(tmp_path, "s") as writer:
+        assert "traced  1 trial of 1\n" in in_process(*options).stdout
+        for number in (1, 2):
+            writer.started(PendingTrial(number, {"lr": 0.1}, number))
+        assert "traced  1 trial of 1 that ended; 2 under way\n" in in_process(*options).stdout
+    assert "traced  1 trial of 1\n" in in_process(*options).stdout, "they were interrupted"
 
 
 def test_when_lengths_have_merged(analyze):
@@ -135,8 +169,36 @@ def test_each_picture_has_a_test():
 def test_a_picture_of_what_is_not_there_is_refused(analyze, tmp_path, picture, words):
     done = analyze([reset()[0]], "--picture", picture, "--plot", tmp_path / "one.png")
     assert done.returncode == 2
-    assert words in done.stderr
+    assert words in done.stderr and "--picture" in done.stderr
+    assert done.stdout == "", "nothing but what is wrong"
     assert not (tmp_path / "one.png").exists()
+
+
+@pytest.mark.parametrize("picture", ["collapse", "plane", "rotation"])
+def test_where_there_is_no_picture_it_is_the_option_that_is_wrong(analyze, tmp_path, picture):
+    done = analyze([Traced({"lr": 0.2}, weight_decay=0.0)], "--picture", picture, "--plot", tmp_path / "one.png")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "there is no picture" in done.stderr and "key      --picture" in done.stderr
+
+
+def test_a_picture_without_a_file_is_refused(analyze):
+    done = analyze(reset(), "--picture", "norms")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "--picture" in done.stderr and "add --plot FILE" in done.stderr
+
+
+@pytest.mark.parametrize("picture", sorted({*Picture} - {*OF_ONE}))
+def test_a_picture_of_all_trials_is_not_one_of_one(analyze, tmp_path, picture):
+    done = analyze(reset(), "--trial", 1, "--picture", picture, "--plot", tmp_path / "one.png")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "this picture is of all trials" in done.stderr and "norms, rotation" in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--picture", "rotation")])
+def test_one_trial_is_drawn_where_it_is_asked_for(analyze, tmp_path, options):
+    done = analyze(reset(), "--trial", 1, *options, "--plot", tmp_path / "one.svg")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one.svg").exists()
 
 
 def test_an_untraced_study_says_how_to_trace(in_process, tmp_path):
@@ -164,6 +226,7 @@ def test_a_trial_that_diverged_is_told_apart_from_what_came_before(analyze):
 def test_only_trials_that_diverged(analyze):
     done = analyze([Traced({"lr": 0.2}, status=Status.DIVERGED)])
     assert done.returncode == 0, done.stderr
+    assert "trial   00000, the first one; --trial ID shows another" in done.stdout
     assert "trial 00000 (diverged)" in done.stdout
     assert "nothing to compare: no traced trial of the study came to the end of a full run" in done.stderr
 

@@ -102,11 +102,28 @@ def test_the_better_end_of_the_colours_is_that_of_the_mode(found):
     assert plane_plot.plane(found, "min").better == pytest.approx(least)
 
 
-def test_a_single_run_has_no_curves_but_a_cell(tmp_path):
-    found = collapse(write(tmp_path, [run(1e-2, 3.0)]))
-    with pytest.raises(StudyError, match="there is no picture: there are not two full runs"):
-        collapse_plot.curves(found)
-    save(plane_plot.draw(plane_plot.plane(found, "max")), tmp_path / "plane.png")
+@pytest.mark.parametrize(("count", "why"), [(1, "there are not two full runs"), (3, "all runs have one decay")])
+def test_a_single_cell_has_no_picture(tmp_path, count, why):
+    found = collapse(write(tmp_path, [run(1e-2, 3.0)] * count))
+    for refused in (collapse_plot.curves, lambda found: plane_plot.plane(found, "max")):
+        with pytest.raises(StudyError, match=f"there is no picture: {why}"):
+            refused(found)
+
+
+@pytest.mark.parametrize(("mode", "extend"), [("max", "min"), ("min", "max")])
+def test_the_colours_have_an_arrow_where_worse_cells_lie_beyond_them(found, mode, extend):
+    cells = tuple(replace(cell, mean=float(place)) for place, cell in enumerate(found.plane))
+    for plane, expected in ((cells, extend), (tuple(replace(cell, mean=0.5) for cell in cells), "neither")):
+        *_, bar = plane_plot.draw(plane_plot.plane(replace(found, plane=plane), mode)).axes
+        assert bar._colorbar.extend == expected
+
+
+def test_labels_of_decays_do_not_meet(found):
+    decays = (1e-3, 1.05e-3, 1.1e-3, 1e-2, 1e-1)
+    cells = tuple(replace(found.plane[0], decay=decay) for decay in decays)
+    axes = plane_plot.draw(plane_plot.plane(replace(found, plane=cells), "max")).axes[0]
+    assert list(axes.get_xticks()) == list(decays)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.001", "", "", "0.01", "0.1"]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

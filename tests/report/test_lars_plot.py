@@ -1,5 +1,7 @@
 """The data of the picture of LARS and SGD, and that it is drawn as it is."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -36,10 +38,13 @@ def test_every_metric_has_both_means_and_the_difference(found, tmp_path):
 
 
 def test_single_runs_are_drawn_and_said_to_be_no_evidence(tmp_path):
-    found = lars_equivalence(write(tmp_path, [*runs("sgd_nesterov", (0.6,)), *runs("lars", (0.61,))]))
+    found = lars_equivalence(write(tmp_path, [*runs("sgd_nesterov", (0.6,)), *runs("lars", (0.6123,))]))
     figure = draw(pairs(found))
-    assert figure.axes[0].get_title(loc="left") == "sgd_nesterov\nLARS - SGD +0.01: not enough data: a side has one run"
+    assert figure.axes[0].get_title(loc="left") == "sgd_nesterov\nLARS - SGD +0.0123 (a single run)"
     save(figure, tmp_path / "lars.svg")
+    figure.draw_without_rendering()
+    boxes = [axes._left_title.get_window_extent() for axes in figure.axes]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes)), "titles keep apart"
 
 
 def test_every_setting_has_a_row(tmp_path):

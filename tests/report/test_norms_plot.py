@@ -55,6 +55,8 @@ def test_there_are_as_many_panels_as_tensors_and_those_at_the_bottom_are_labelle
     figure = draw(norming(found(*(table().assign(layer=str(place)) for place in range(number)))))
     assert len(figure.axes) == number
     assert [axes.get_xlabel() for axes in figure.axes][-min(number, 4) :] == ["epochs"] * min(number, 4)
+    first_in_row = [place % 4 == 0 for place in range(number)]
+    assert [axes.get_ylabel() == "|w|" for axes in figure.axes] == first_in_row
 
 
 def test_a_trial_that_diverged_is_said_to_have():

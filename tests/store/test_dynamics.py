@@ -212,9 +212,13 @@ def test_an_untraced_trial_beside_traced_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("trial", ["00021", "21", "abc", "-1", ""])
 def test_an_unknown_trial_is_named_beside_those_there_are(tmp_path: Path, trial: str) -> None:
     message = refused(write(tmp_path, 1, 2), trials=[trial])
-    assert "allowed  00001, 00002" in message
-    if "21" in trial:
-        assert trial in message and "did you mean '0000" in message
+    assert "allowed  00001, 00002" in message and trial in message
+    assert "did you mean" not in message, "no number is a misspelt other one"
+
+
+def test_of_many_trials_the_first_and_the_last_are_named(tmp_path: Path) -> None:
+    message = refused(write(tmp_path, *range(6)), trials=["99"])
+    assert message.endswith("allowed  00000, 00001, 00002, ..., 00005")
 
 
 @pytest.mark.parametrize("version", ["2", "none"])
