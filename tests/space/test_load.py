@@ -22,6 +22,11 @@ start_with: [{lr: 0.2, lr_rule: x}, {lr: 0.3}]
 seed: 1
 """
 
+SHIPPED = [
+    *("architecture", "fidelity_cpu", "lars_equivalent", "norm_reset", "proxy_grid", "proxy_rungs", "quickstart"),
+    *("wd_flat", "wd_lr", "wd_lr_cpu"),
+]
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -55,7 +60,7 @@ def test_an_unknown_space_lists_those_there_are(folder: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         find("wdlr.yaml")
     (problem,) = caught.value.problems
-    names = ["architecture", "fidelity_cpu", "mine", "proxy_grid", "proxy_rungs", "quickstart", "wd_lr", "wd_lr_cpu"]
+    names = sorted([*SHIPPED, "mine"])
     assert problem.allowed == f"a path, or {', '.join(f'{name}.yaml' for name in names)}"
     assert problem.hint == "did you mean 'wd_lr'?"
 
@@ -153,8 +158,7 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 
 def test_the_shipped_spaces_are_valid() -> None:
-    names = ["architecture", "fidelity_cpu", "proxy_grid", "proxy_rungs", "quickstart", "wd_lr", "wd_lr_cpu"]
-    assert shipped() == [f"{name}.yaml" for name in names]
+    assert shipped() == [f"{name}.yaml" for name in SHIPPED]
     _, short, _, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
     assert short.fidelity is not None and short.fidelity.epochs == (1, 2, 5)
     assert gpu.dump() == {
