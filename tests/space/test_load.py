@@ -159,7 +159,8 @@ def test_a_function_without_parameters_refuses_all() -> None:
 
 def test_the_shipped_spaces_are_valid() -> None:
     assert shipped() == [f"{name}.yaml" for name in SHIPPED]
-    _, short, _, _, quickstart, gpu, cpu = (load(name).space for name in shipped())
+    spaces = {name.removesuffix(".yaml"): load(name).space for name in shipped()}
+    short, quickstart, gpu, cpu = (spaces[name] for name in ("fidelity_cpu", "quickstart", "wd_lr", "wd_lr_cpu"))
     assert short.fidelity is not None and short.fidelity.epochs == (1, 2, 5)
     assert gpu.dump() == {
         "goal": "Learning rate, weight decay and batch size of ResNet-9 on CIFAR-10",
