@@ -51,14 +51,19 @@ def read_json(path: Path) -> Any:
 
 
 def write_parquet(
-    path: Path, table: pa.Table, dictionary: Sequence[str] | None = None, compression: str = "snappy"
+    path: Path,
+    table: pa.Table,
+    dictionary: Sequence[str] | None = None,
+    compression: str = "snappy",
+    split: Sequence[str] = (),
 ) -> None:
-    """Replace ``path`` by ``table``; the columns ``dictionary`` are dictionary-encoded.
+    """Replace ``path`` by ``table``; the columns ``dictionary`` are dictionary-encoded, ``split`` stored byte by byte.
 
-    Without them that is text, since measured numbers hardly repeat.
+    Without ``dictionary`` that is text, since measured numbers hardly repeat.
     """
     text = [field.name for field in table.schema if pa.types.is_string(field.type)]
     how = {"use_dictionary": text if dictionary is None else [*dictionary], "compression": compression}
+    how |= {"use_byte_stream_split": [*split]} if split else {}
     replace(path, lambda temporary: pq.write_table(table.combine_chunks(), temporary, **how))
 
 

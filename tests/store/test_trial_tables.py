@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from hpsearch.store.trial_tables import LARGE
 from hpsearch.store.writer import StudyWriter
 from hpsearch.trial import EpochReport, Status
 
@@ -43,6 +44,16 @@ def test_columns_and_types_of_all_trials_are_kept_in_any_order(tmp_path: Path, o
     frame = write(tmp_path, *((number, reports_with(tables[number])) for number in order))
     assert frame.sort_values("trial_id")["a"].tolist() == [1, 2, 0.5, 3]
     assert frame.sort_values("trial_id")["b"].isna().tolist() == [True, True, True, False]
+
+
+def test_a_large_table_is_compressed_and_reads_the_same(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).lognormal(size=LARGE + 1).astype(np.float32)
+    table = {"norm": noise, "layer": np.tile(["a", "b"], len(noise))[: len(noise)]}
+    small = {name: values[:LARGE] for name, values in table.items()}
+    frame = write(tmp_path, (0, reports_with(table)), (1, reports_with(small)))
+    assert np.array_equal(frame["norm"], np.concatenate([noise, noise[:LARGE]]))
+    large, less = sorted((tmp_path / "s" / "dynamics").iterdir())
+    assert large.stat().st_size < 0.9 * less.stat().st_size
 
 
 def test_a_resumed_study_goes_on_with_the_columns_it_had(tmp_path: Path) -> None:
