@@ -12,6 +12,7 @@ It uses the door of ``hpsearch.contract`` and no other. Settings (the space's ``
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def describe(settings: Mapping[str, Any]) -> Description:
         examples=_training_images(chosen, source),
         check=check,
         settings=resolved,
-        optimizer_of=lambda config: _sgd_or_adamw(_with_rule(settings, config)),
+        optimizer_of=_optimizer_of(chosen),
     )
     rule = _sgd_or_adamw(chosen)
     if rule is not None:
@@ -123,12 +124,15 @@ def recipe_for(settings: Mapping[str, Any], config: Config) -> Recipe:
     return with_overrides(without(chosen, left_out), {**given, **values})
 
 
-def _with_rule(settings: Mapping[str, Any], config: Config) -> Recipe:
-    """Return the recipe with what ``config`` says of the update rule, and nothing else of it."""
-    known = _parameters(recipe_for(settings, {}))
-    return recipe_for(
-        settings, {name: config[name] for name in config if name in known and name.startswith("optimizer.")}
-    )
+def _optimizer_of(chosen: Recipe) -> Callable[[Config], Optimizer | None]:
+    """Return what says by which update rule a configuration trains."""
+    keys = {name for name in _parameters(chosen) if name.startswith("optimizer.")}
+
+    @cache  # hundreds of configurations have few rules, and making a recipe of one takes milliseconds
+    def rule_with(changes: tuple[tuple[str, Value], ...]) -> Optimizer | None:
+        return _sgd_or_adamw(with_overrides(chosen, dict(changes)))
+
+    return lambda config: rule_with(tuple((name, value) for name, value in config.items() if name in keys))
 
 
 def _sgd_or_adamw(chosen: Recipe) -> Optimizer | None:
