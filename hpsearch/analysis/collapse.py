@@ -47,6 +47,7 @@ class Collapse:
     """What the traced trials of a study say of decay and ratio.
 
     ``metric``           of the results;  ``left_out`` counts the trials that are not compared, by the reason
+    ``rules``            the update rules that the tensors of the compared trials follow
     ``others``           parameters that differ between the trials beside learning rate and weight decay
     ``grid`` (m,)        shares of the run;  ``curves`` (n, m) the log of the effective rate of each run there
     ``power``            the effective rate is eta over |w| to this power
@@ -59,6 +60,7 @@ class Collapse:
     metric: str
     runs: tuple[Run, ...]
     left_out: Mapping[str, int]
+    rules: tuple[str, ...]
     others: tuple[str, ...]
     grid: Floats
     curves: Floats
@@ -102,6 +104,7 @@ def collapse(study: Study) -> Collapse:
         metric=metric,
         runs=kept,
         left_out=Counter(chosen.left_out) + Counter(reason for reason in reasons if reason is not None),
+        rules=tuple(rows["rule"][rows["trial_id"].isin([run.trial_id for run in kept])].unique()),
         others=_others(study, kept),
         grid=grid,
         curves=curves,

@@ -112,11 +112,9 @@ def missing(runs: Sequence[Run]) -> str | None:
     designs = _designs(runs)
     if not (designs["decay"].rank and designs["ratio"].rank):
         return "decay and ratio change only together"
-    return (
-        None
-        if designs["both"].freedom >= LEAST_FREEDOM
-        else f"{len(runs)} runs are too few for so many decays and ratios"
-    )
+    if designs["both"].freedom < LEAST_FREEDOM:
+        return f"{len(runs)} runs are too few for so many decays and ratios"
+    return None
 
 
 def _factors(runs: Sequence[Run]) -> tuple[Floats, Floats]:

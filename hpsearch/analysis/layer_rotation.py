@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 LATE = 2 / 3
 """From this share of the run on a tensor has had time to come to its balance."""
 
+AGREE = (0.9, 1.1)
+"""Measured over predicted rotation: theory holds."""
+
 
 @dataclass(frozen=True)
 class Rotation:

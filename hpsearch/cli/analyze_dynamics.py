@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpsearch.analysis.comparisons import Comparisons
 from hpsearch.analysis.layer_dynamics import TrialDynamics, trial_dynamics
 from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
@@ -59,11 +60,12 @@ def dynamics(
     study = open_study(results, name)
     trial_id = trial or _best(study)
     one = trial_dynamics(read_dynamics(study, [trial_id]))
-    figure = _drawn(picture or Picture.NORMS, study, one) if plot is not None else None
+    comparisons = Comparisons(study)
+    figure = _drawn(picture or Picture.NORMS, comparisons, one) if plot is not None else None
     if json:
-        console.data(_data(study, one, alone=trial is not None))
+        console.data(_data(comparisons, one, alone=trial is not None))
     else:
-        _print(study, one, alone=trial is not None)
+        _print(comparisons, one, alone=trial is not None)
     if plot is not None and figure is not None:
         keep_plot(figure, plot)
 
@@ -89,24 +91,25 @@ def _best(study: Study) -> str:
     return min(ranks, key=lambda trial_id: ranks[trial_id], default=known[0])
 
 
-def _data(study: Study, one: TrialDynamics, alone: bool) -> dict[str, Any]:
+def _data(comparisons: Comparisons, one: TrialDynamics, alone: bool) -> dict[str, Any]:
     from hpsearch.cli.trials_dynamics import compared
 
-    data = {"study": study.name, "trial": one.to_json()}
-    return data if alone else data | {name: found.to_json() for name, found in compared(study).items()}
+    data = {"study": comparisons.study.name, "trial": one.to_json()}
+    return data if alone else data | {name: found.to_json() for name, found in compared(comparisons).items()}
 
 
-def _print(study: Study, one: TrialDynamics, alone: bool) -> None:
+def _print(comparisons: Comparisons, one: TrialDynamics, alone: bool) -> None:
     from hpsearch.cli.trial_dynamics import print_trial
     from hpsearch.cli.trials_dynamics import print_compared
 
+    study = comparisons.study
     trial = next(trial for trial in study.history if trial.trial_id == one.trial_id)
     which = "the first one" if trial.final is None else "the best of them"
     shown = one.trial_id if alone else f"{one.trial_id}, {which}; --trial ID shows another"
     console.facts({"study": study.name, "traced": _counts(study), "trial": shown})
     print_trial(one, trial, study.space.objective.metric)
     if not alone:
-        print_compared(study)
+        print_compared(comparisons)
 
 
 def _counts(study: Study) -> str:
@@ -114,13 +117,13 @@ def _counts(study: Study) -> str:
     return f"{counts} that ended; {len(study.pending)} under way" if study.running and study.pending else counts
 
 
-def _drawn(picture: Picture, study: Study, one: TrialDynamics) -> "Figure":
+def _drawn(picture: Picture, comparisons: Comparisons, one: TrialDynamics) -> "Figure":
     """Return a picture of the study and the one trial. Raises StudyError where there is nothing to draw."""
     from hpsearch.cli import dynamics_pictures
 
-    draw: Callable[[Study, TrialDynamics], Figure] = getattr(dynamics_pictures, picture)
+    draw: Callable[[Comparisons, TrialDynamics], Figure] = getattr(dynamics_pictures, picture)
     try:
-        return draw(study, one)
+        return draw(comparisons, one)
     except StudyError as error:
         if any(problem.file for problem in error.problems):  # not the picture, a table is wrong
             raise

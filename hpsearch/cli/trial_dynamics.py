@@ -7,13 +7,12 @@ from statistics import median
 
 from hpsearch.analysis.layer_dynamics import Layer, TrialDynamics
 from hpsearch.analysis.layer_norms import WITHIN
+from hpsearch.analysis.layer_rotation import AGREE
 from hpsearch.cli import console
 from hpsearch.space.axes import Floats
 from hpsearch.trial import FinishedTrial
 
 NONE = "-"
-HOLDS = (0.9, 1.1)
-"""Measured over predicted rotation, the median over the tensors: theory holds."""
 
 
 def print_trial(found: TrialDynamics, trial: FinishedTrial, metric: str) -> None:
@@ -92,7 +91,7 @@ def _print_rotations(found: TrialDynamics) -> None:
 
 
 def _verdict(layers: Sequence[Layer], ratios: Sequence[float]) -> str:
-    low, high = HOLDS
+    low, high = AGREE
     middle = median(ratios)
     words = f"as predicted ({low:g} to {high:g})"
     if middle < low:

@@ -1,20 +1,20 @@
 """The dynamics of a study's trials side by side, in words and tables: decay and ratio, LARS, initial lengths."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
-from hpsearch.analysis.collapse import Collapse, collapse
-from hpsearch.analysis.decay_and_ratio import Run, Shares
-from hpsearch.analysis.lars_equivalence import Equivalence, Equivalences, lars_equivalence
+from hpsearch.analysis.collapse import Collapse
+from hpsearch.analysis.comparisons import Comparisons
+from hpsearch.analysis.decay_and_ratio import Shares
+from hpsearch.analysis.lars_equivalence import Equivalence, Equivalences
 from hpsearch.analysis.means import standard_error
-from hpsearch.analysis.merging import Merging, Mergings, merging
+from hpsearch.analysis.merging import Merging, Mergings
 from hpsearch.analysis.traced_trials import NothingToCompareError, counted
 from hpsearch.cli import console
+from hpsearch.cli.settings_table import with_error
 from hpsearch.errors import listed
 from hpsearch.statistics.explained import Explained
-from hpsearch.store.dynamics import read_dynamics
-from hpsearch.store.reader import Study
 
 NONE = "-"
 
@@ -26,30 +26,31 @@ class Found(Protocol):
         """Return plain data for strict JSON."""
 
 
-def compared(study: Study) -> Mapping[str, Found]:
+def compared(found: Comparisons) -> Mapping[str, Found]:
     """Return the comparisons between trials by name; none where no trial came to the end of a full run."""
     try:
-        return {"collapse": collapse(study), "lars": lars_equivalence(study), "merging": merging(study)}
+        return {"collapse": found.collapse, "lars": found.lars, "merging": found.merging}
     except NothingToCompareError:
         return {}
 
 
-def print_compared(study: Study) -> None:
+def print_compared(found: Comparisons) -> None:
     """Print what the traced trials of a study say side by side, or why they say nothing."""
     try:
-        _print_collapse(study, collapse(study))
-        _print_lars(lars_equivalence(study))
-        _print_merging(merging(study))
+        _print_collapse(found.collapse)
+        _print_lars(found.lars)
+        _print_merging(found.merging)
     except NothingToCompareError as error:
         console.out.print()
         console.note(f"nothing to compare: {error.problems[0].what}")
 
 
-def _print_collapse(study: Study, found: Collapse) -> None:
+def _print_collapse(found: Collapse) -> None:
     console.out.print()
     console.out.print("[bold]between trials: is the decay all that matters, or lr / weight_decay too?[/bold]")
     left_out = f"; left out: {counted(found.left_out)}" if found.left_out else ""
-    runs = console.counted(len(found.runs), "full run") + _rules(study, found.runs)
+    rules = f" of {listed(found.rules)}" if found.rules else ""
+    runs = console.counted(len(found.runs), "full run") + rules
     console.say(f"{runs} with weight decay{left_out}")
     if found.others:
         console.say(f"these vary as well, and count as noise: {', '.join(found.others)}")
@@ -62,14 +63,6 @@ def _print_collapse(study: Study, found: Collapse) -> None:
         apart = f"{found.spread.decades:.1f} decades apart"
         console.say(f"runs of equal decay with ratios up to {apart} differ in effective lr")
         console.say(f"by {start:.2f} at the start, {end:.2f} at the end (std of its natural log; 0.1 is 10%)")
-
-
-def _rules(study: Study, runs: Sequence[Run]) -> str:
-    """Say which update rules the tensors follow that runs are compared by."""
-    if not runs:
-        return ""
-    rows = read_dynamics(study, [run.trial_id for run in runs], ["rule"], invariant=True)
-    return f" of {listed(list(rows['rule'].unique()))}"
 
 
 def _print_shares(found: Collapse) -> None:
@@ -148,7 +141,7 @@ def _print_layers(of: Merging) -> None:
 def _mean(of: Merging, scale: float) -> str:
     found = of.results[scale]
     error = standard_error(found)
-    return f"{found.mean:.4g}" + (f" +- {error:.2g}" if error is not None else "") + f" ({found.n})"
+    return f"{console.number(found.mean) if error is None else with_error(found.mean, error)} ({found.n})"
 
 
 def _step(step: float | None, none: str = "never") -> str:

@@ -11,12 +11,10 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLoca
 
 from hpsearch.analysis.layer_dynamics import TrialDynamics
 from hpsearch.analysis.layer_norms import Floats
-from hpsearch.analysis.layer_rotation import Rotation
+from hpsearch.analysis.layer_rotation import AGREE, Rotation
 from hpsearch.errors import Problem, StudyError
 from hpsearch.report.style import GREY, look
 
-AGREE = (0.9, 1.1)
-"""Measured over predicted: theory holds."""
 BAND = "#E3F1EA"
 MOST = (0.2, 5.0)
 """The axis goes no further: near a learning rate of 0 nothing turns."""
