@@ -40,10 +40,15 @@ class Data(Typed):
 
 
 class Norm(Typed):
-    """Batch norm."""
+    """Batch norm, or a network without it."""
+
+    kind: Literal["batch", "none"] = "batch"
+    """none leaves of every norm the shift alone: what is said here of scales and statistics is then not read."""
 
     scale: Literal["ones", "uniform", "frozen"]
     """The scales: 1 at first, drawn from U(0, 1) (the default of torch 0.4), or 1 and never trained."""
+    shift: bool = True
+    """Whether a shift of each channel is trained; it is 0 at first."""
     splits: Count
     """Parts of a batch that are normalised each by itself: ghost batch norm where there are several."""
     momentum: Annotated[float, Field(gt=0, le=1)]
@@ -59,7 +64,8 @@ class Network(Typed):
 
     width: Count
     """Channels of the first convolution; those of the later ones are multiples of it."""
-    activation: Literal["relu", "celu", "gelu"]
+    activation: Literal["relu", "celu", "gelu", "softplus"]
+    """softplus is that of post 7: log(1 + exp(10 x)) / 10, and x itself above 0.25; it has second derivatives."""
     celu_alpha: Positive | None
     """The alpha of celu; null for the others."""
     norm: Norm
@@ -83,6 +89,9 @@ class Dawn(Network):
     name: Literal["dawn"]
     branches: bool
     """False leaves the shortest path: no block has its branch of two 3x3 convolutions."""
+    filters: Literal["default", "he"] = "default"
+    """How convolutions start: as torch has it, or so that a ReLU network without norm keeps the size of its signal
+    (He et al., arXiv:1502.01852)."""
 
     @property
     def whitening(self) -> None:
@@ -125,9 +134,10 @@ class ResNet9(Network):
     head: Literal["max", "concat"]
     """Global max pooling, or that and global average pooling side by side."""
     linear_bias: bool
-    filters: Literal["default", "dirac"]
-    """How 3x3 convolutions of the stages start: as torch has it, or so that they pass their inputs on (as far as there
-    are as many outputs)."""
+    filters: Literal["default", "dirac", "he"]
+    """How convolutions start: as torch has it, the 3x3 ones of the stages so that they pass their inputs on (as far as
+    there are as many outputs), or all so that a ReLU network without norm keeps the size of its signal (He et al.,
+    arXiv:1502.01852)."""
 
 
 Model = Annotated[Dawn | ResNet9, Field(discriminator="name")]

@@ -1,6 +1,7 @@
 """A training recipe: every value of a training run, typed, read from a YAML file.
 
-A file leaves none out but those that its update rule does not read, and those that change nothing in what is trained.
+A file leaves none out but those that its update rule does not read, those that change nothing in what is trained, and
+those that take away what the networks of the series all have (``model.norm.kind``).
 """
 
 from collections.abc import Mapping
@@ -70,10 +71,15 @@ class Recipe(Typed):
         if end > self.epochs * (1 + 1e-9):
             raise wrong("the learning rate's last knot lies after the last epoch", "epochs", got=self.epochs)
         self._check_splits()
-        if self.optimizer.muon and self.model.name != "resnet9":
-            what = "muon rescales filters, which is free only where a norm follows each of them"
-            raise wrong(what, "optimizer", "muon", got=f"a {self.model.name}", allowed="null, or the model resnet9")
+        self._check_muon()
         self._check_rule()
+
+    def _check_muon(self) -> None:
+        """Refuse Muon where a length of the filters would matter."""
+        without = "no norm" if self.model.norm.kind == "none" else f"a {self.model.name}"
+        if self.optimizer.muon and (self.model.name != "resnet9" or self.model.norm.kind == "none"):
+            what, allowed = "muon rescales filters, which is free only where a norm follows each", "null, or a resnet9"
+            raise wrong(what, "optimizer", "muon", got=without, allowed=f"{allowed} with norm")
 
     def _check_rule(self) -> None:
         """Refuse Adam where fp16 cannot hold its squared gradients, and LARS as the equivalent of no decay."""

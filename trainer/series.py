@@ -41,7 +41,7 @@ STORY: tuple[str | Chapter, ...] = (
     "post4_resnet9",
     Chapter("5", "How the hyperparameters are tied, and tuning by doubling and halving them in turn", accuracy=0.942),
     Chapter("6", "How the norms of weights settle under batch norm and weight decay, and the link to LARS"),
-    Chapter("7", "What batch norm does: outputs that do not drift, a flatter loss, higher learning rates"),
+    Chapter("7", "What batch norm does: outputs that do not drift, a flatter loss (hpsearch study batchnorm)"),
     "post8_01_device_augment",
     "post8_02_pool_first",
     "post8_03_label_smoothing",

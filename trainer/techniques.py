@@ -109,7 +109,9 @@ TECHNIQUES = (
     Technique("grouped_choices", "crops and cutouts drawn for groups of images", _put({"augment.groups": None})),
     Technique("label_smoothing", "a share of the loss for all classes", _put({"label_smoothing": 0.0})),
     Technique(
-        "smooth_activation", "celu or gelu, not relu", _put({"model.activation": "relu", "model.celu_alpha": None})
+        "smooth_activation",
+        "celu, gelu or softplus, not relu",
+        _put({"model.activation": "relu", "model.celu_alpha": None}),
     ),
     Technique(
         "pool_first",

@@ -67,6 +67,8 @@ class ByHand:
             return np.maximum(x, 0)
         if self.spec.activation == "gelu":
             return x * (1 + erf(x / np.sqrt(2))) / 2
+        if self.spec.activation == "softplus":
+            return np.where(10 * x > 2.5, x, np.log1p(np.exp(10 * np.minimum(x, 1))) / 10)
         alpha = self.spec.celu_alpha
         return np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))
 
@@ -193,6 +195,16 @@ def test_dirac_filters_pass_their_inputs_on() -> None:
         x = torch.randn(1, convolution.in_channels, 6, 6)
         torch.testing.assert_close(convolution(x)[:, :shared], x[:, :shared], rtol=0, atol=1e-6)
         assert (convolution.weight[shared:] != 0).all()
+
+
+@pytest.mark.parametrize("name", ["post1_baseline", "post4_resnet9"])
+def test_he_filters_keep_the_second_moment_through_relu_layers(name: str) -> None:
+    torch.manual_seed(0)
+    network = models.build(recipe.load(name).model.model_copy(update={"filters": "he"}), Shape(32, 32, 3), 10)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            inputs = module.weight[0].numel()
+            assert module.weight.var().item() == pytest.approx(2 / inputs, rel=5 / module.weight.numel() ** 0.5)
 
 
 def test_the_shortest_path_of_equal_shapes_is_the_input() -> None:

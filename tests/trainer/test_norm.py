@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.blocks import Norm
-from trainer.models.norm import BatchNorm
+from trainer.models.norm import BatchNorm, make_norm
 
 N, CHANNELS, SIDE = 12, 5, 4
 SPEC: dict[str, Any] = {"scale": "ones", "splits": 1, "momentum": 0.3, "epsilon": 1e-2, "precision": "fp32"}
@@ -131,3 +131,22 @@ def test_memory_stays_channels_last(splits: int, training: bool) -> None:
     assert module(images().contiguous(memory_format=torch.channels_last)).is_contiguous(
         memory_format=torch.channels_last
     )
+
+
+def test_a_shift_that_is_not_trained_stays_zero() -> None:
+    plain, usual = norm(scale="frozen", shift=False), norm(scale="frozen")
+    x = images()
+    assert [*plain.parameters()] == []
+    torch.testing.assert_close(plain(x), usual(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shift", [True, False])
+def test_without_norm_the_shift_alone_is_left(shift: bool) -> None:
+    left = make_norm(CHANNELS, Norm(**{**SPEC, "kind": "none", "shift": shift})).double()
+    parameters = dict(left.named_parameters())
+    assert [*parameters] == (["bias"] if shift else [])
+    for parameter in parameters.values():
+        nn.init.normal_(parameter)
+    x = images()
+    bias = parameters["bias"].detach().numpy() if shift else np.zeros(CHANNELS)
+    np.testing.assert_allclose(left(x).detach().numpy(), x.numpy() + bias[:, None, None], rtol=1e-15)

@@ -6,6 +6,7 @@ from hpsearch.errors import Problem, RecipeError
 from trainer import blocks
 from trainer.batches import Shape
 from trainer.models.dawn import Dawn
+from trainer.models.layers import keep_signal
 from trainer.models.resnet9 import ResNet9
 
 SMALLEST_SIDE = 8
@@ -19,9 +20,14 @@ def build(model: blocks.Dawn | blocks.ResNet9, shape: Shape, classes: int) -> nn
     Raises RecipeError for images that are too small.
     """
     check(model, shape)
+    network: nn.Module
     if isinstance(model, blocks.Dawn):
-        return Dawn(shape.channels, classes, model)
-    return ResNet9(shape.channels, classes, model)
+        network = Dawn(shape.channels, classes, model)
+    else:
+        network = ResNet9(shape.channels, classes, model)
+    if model.filters == "he":
+        keep_signal(network)
+    return network
 
 
 def check(model: blocks.Dawn | blocks.ResNet9, shape: Shape) -> None:

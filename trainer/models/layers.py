@@ -7,25 +7,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainer.blocks import Network
-from trainer.models.norm import BatchNorm
+from trainer.models.norm import make_norm
 
 Downsample = Literal["conv1x1", "conv3x3", "pool", "pool_before_norm"]
 
 
+SOFTPLUS_BETA, SOFTPLUS_THRESHOLD = 10, 2.5
+"""log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold (post 7)."""
+
+
 class Activation(nn.Module):
-    """ReLU, CELU or GELU, elementwise; it overwrites its input where that is allowed."""
+    """ReLU, CELU, GELU or softplus, elementwise; it overwrites its input where that is allowed."""
 
     def __init__(self, model: Network) -> None:
         super().__init__()
         self.kind = model.activation
-        self.alpha = model.celu_alpha
-        self.monotone = model.activation != "gelu"
+        self.alpha = model.celu_alpha or 1.0
+        self.monotone = model.activation in ("relu", "celu")  # softplus falls by 0.008 where it becomes x itself
 
     def forward(self, x: Tensor) -> Tensor:
         """Map any shape to the same shape."""
-        if self.kind == "relu":
-            return F.relu(x, inplace=True)
-        return F.gelu(x) if self.alpha is None else F.celu(x, self.alpha)
+        match self.kind:
+            case "relu":
+                return F.relu(x, inplace=True)
+            case "gelu":
+                return F.gelu(x)
+            case "softplus":
+                return F.softplus(x, beta=SOFTPLUS_BETA, threshold=SOFTPLUS_THRESHOLD)
+            case "celu":
+                return F.celu(x, self.alpha)
 
 
 class ConvNorm(nn.Module):
@@ -42,7 +52,7 @@ class ConvNorm(nn.Module):
         kernel = 1 if downsample == "conv1x1" else kernel
         stride = 2 if downsample in ("conv1x1", "conv3x3") else 1
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-        self.norm = BatchNorm(outputs, model.norm)
+        self.norm = make_norm(outputs, model.norm)
         self.activation = Activation(model)
         self.downsample = downsample
 
@@ -80,7 +90,7 @@ class PreActivation(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, model: Network, branch: bool) -> None:
         super().__init__()
-        self.before = nn.Sequential(BatchNorm(inputs, model.norm), Activation(model))
+        self.before = nn.Sequential(make_norm(inputs, model.norm), Activation(model))
         changes = stride != 1 or inputs != outputs
         self.shortest = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes else nn.Identity()
         self.branch = _branch(inputs, outputs, stride, model) if branch else None
@@ -95,7 +105,7 @@ class PreActivation(nn.Module):
 def _branch(inputs: int, outputs: int, stride: int, model: Network) -> nn.Sequential:
     first = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
     last = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-    return nn.Sequential(first, BatchNorm(outputs, model.norm), Activation(model), last)
+    return nn.Sequential(first, make_norm(outputs, model.norm), Activation(model), last)
 
 
 class Head(nn.Module):
@@ -122,3 +132,13 @@ def pass_inputs_on(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
             shared = min(module.in_channels, module.out_channels)
             nn.init.dirac_(module.weight.detach()[:shared])
+
+
+def keep_signal(network: nn.Module) -> None:
+    """Draw the filters of all convolutions so that ReLU layers keep the second moment of what passes (He et al., 2015).
+
+    A filter of k inputs is normal with variance 2 / k.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

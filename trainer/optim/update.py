@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from trainer.blocks import Optimizer
-from trainer.models.norm import BatchNorm
+from trainer.models.norm import BatchNorm, Shift
 from trainer.models.whitening import Whitening
 from trainer.optim.adam import Adam
 from trainer.optim.lars import LARS
@@ -100,7 +100,7 @@ def _kinds(network: nn.Module, recipe: Recipe, invariant: Collection[str]) -> It
     spec, rule = recipe.optimizer, usual(recipe, 0).rule
     factors = times(spec.norm_bias_lr, spec.norm_bias_weight_decay)
     yield _Kind(_biases(network, Whitening), rule, factors, early=True)
-    yield _Kind(_biases(network, BatchNorm), rule, factors)
+    yield _Kind(_biases(network, BatchNorm, Shift), rule, factors)
     if spec.muon:
         yield _Kind(_filters(network), "muon", of_muon(spec.muon, recipe.schedule.lr.peak))
     if spec.name == "lars":
@@ -118,8 +118,8 @@ def _rule(name: str, parameters: Sequence[Tensor], spec: Optimizer) -> Rule:
     return SGD(parameters, spec.velocity, name.endswith("_nesterov"), name.startswith("sgdw"))
 
 
-def _biases(network: nn.Module, kind: type[nn.Module]) -> set[str]:
-    return {f"{path}.bias" for path, module in network.named_modules() if isinstance(module, kind)}
+def _biases(network: nn.Module, *kinds: type[nn.Module]) -> set[str]:
+    return {f"{path}.bias" for path, module in network.named_modules() if isinstance(module, kinds)}
 
 
 def _filters(network: nn.Module) -> set[str]:
