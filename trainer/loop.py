@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from trainer import augment, losses, models, trace_checks
 from trainer.augment_by_offset import crop_and_flip_epoch
 from trainer.average import WeightAverage
 from trainer.batches import Normalizer, Shape, Split, batch_slices, shuffled
-from trainer.blocks import Precision
+from trainer.blocks import Augment, Precision
 from trainer.dynamics import Tracer
 from trainer.early_stop import Progress, diverged, reason_to_stop
 from trainer.evaluate import NO_SCORE, Score, evaluate
@@ -37,6 +37,9 @@ DIVERGED = "diverged: the loss is not finite or out of bounds"
 
 INVARIANCE_IMAGES = 32
 """Images that tell which tensors are scale invariant."""
+
+Images = Callable[[slice], Tensor]
+"""Positions in an epoch -> the normalised images of a batch, (b, channels, h, w)."""
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a CPU. On a GPU a look would wait for the device; there an epoch is short."""
@@ -206,12 +209,9 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
     if run.tracer:
         run.tracer.begin(epoch * len(batches))
     began = time.perf_counter()
-    crops = crop_and_flip_epoch(train.pixels, order, choices) if run.device.type == "cuda" else None
+    images = augmented(train, recipe.augment, order, choices, normalize)
     for step, batch in enumerate(batches, start=1):
-        here = choices[batch]
-        inputs = normalize(augment.crop_and_flip(train.pixels, order[batch], here) if crops is None else crops[batch])
-        augment.cutout_(inputs, recipe.augment.cutout, here)
-        totals += train_step(run, inputs, train.labels[order[batch]], epoch + step / len(batches))
+        totals += train_step(run, images(batch), train.labels[order[batch]], epoch + step / len(batches))
         look = run.device.type == "cpu" and step % CHECK_EVERY == 0
         if look and diverged(totals[0].item() / batch.stop, recipe.stop.loss_bound):
             break
@@ -224,6 +224,21 @@ def _train_epoch(run: Run, train: Split, batches: list[slice], normalize: Normal
         "images_per_second": batch.stop / (time.perf_counter() - began),
     }
     return report | ({"tables": {"dynamics": traced}} if traced else {})
+
+
+def augmented(train: Split, spec: Augment, order: Tensor, choices: augment.Choices, normalize: Normalizer) -> Images:
+    """Return what gives a batch of an epoch, augmented and normalised, by its positions in ``order`` (n,).
+
+    ``choices`` are those of the whole epoch; on a GPU all crops are made here.
+    """
+    crops = crop_and_flip_epoch(train.pixels, order, choices) if train.pixels.device.type == "cuda" else None
+
+    def images(batch: slice) -> Tensor:
+        here = choices[batch]
+        inputs = normalize(augment.crop_and_flip(train.pixels, order[batch], here) if crops is None else crops[batch])
+        return augment.cutout_(inputs, spec.cutout, here)
+
+    return images
 
 
 def train_step(run: Run, inputs: Tensor, labels: Tensor, position: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the device can do at best, measured: a large matrix product and a large convolution in a number format.
+"""What the device can do at best, measured: a large matrix product and a large convolution in a number format, a copy.
 
 A ceiling to hold a training run against. The best of several repeats counts, because other work on the machine only
 ever takes time away; on a CPU it is the processor time per thread for the same reason.
@@ -16,12 +16,14 @@ from trainer.blocks import Precision
 
 REPEATS = 5
 SECONDS = 0.8
-"""No further repeat is begun after so long, for each of the two."""
+"""No further repeat is begun after so long, for each of them."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp16_whole": torch.float16}
 _SIDE = {"cpu": 2048, "cuda": 8192}
 _IMAGES = {"cpu": 64, "cuda": 1024}
 _CHANNELS, _PIXELS, _KERNEL = 128, 32, 3
+_COPIED = {"cpu": 2**28, "cuda": 2**31}
+"""Bytes, far more than any cache holds."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ def measure(device: torch.device, precision: Precision) -> Peak:
     dtype = _DTYPES[precision]
     with torch.inference_mode():
         return Peak(_matmul(device, dtype, _SIDE[device.type]), _convolution(device, dtype, _IMAGES[device.type]))
+
+
+@cache
+def bandwidth(device: torch.device) -> float:
+    """Measure how many bytes per second ``device`` moves when it copies a large tensor: those read and those written.
+
+    What fits into a cache moves faster. Not repeated in a process.
+    """
+    source = torch.ones(_COPIED[device.type], dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    with torch.inference_mode():
+        return 2 * source.nbytes / _least_seconds(lambda: target.copy_(source), device)
 
 
 def _matmul(device: torch.device, dtype: torch.dtype, side: int) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer import peak
-from trainer.peak import convolution_flop, matmul_flop, measure
+from trainer.peak import bandwidth, convolution_flop, matmul_flop, measure
 
 CPU = torch.device("cpu")
 
@@ -63,3 +63,23 @@ def test_the_fastest_repeat_counts_after_a_warm_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(peak, "_timed", lambda *_: next(times))
     assert peak._least_seconds(lambda: None, CPU) == 0.2
     assert next(times) == 9.0  # 0.9 s are spent: no further repeat
+
+
+def test_the_bandwidth_is_a_speed_and_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "_COPIED", {"cpu": 2**22})
+    bandwidth.cache_clear()
+    found = bandwidth(CPU)
+    assert 1e8 < found < 1e13
+    monkeypatch.setattr(peak, "_least_seconds", None)
+    assert bandwidth(CPU) == found
+    bandwidth.cache_clear()
+
+
+def test_the_bandwidth_counts_what_is_read_and_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "_COPIED", {"cpu": 1000})
+    copies = []
+    monkeypatch.setattr(peak, "_least_seconds", lambda work, _: copies.append(work()) or 0.5)
+    bandwidth.cache_clear()
+    assert bandwidth(CPU) == 2 * 1000 / 0.5
+    assert copies[0].eq(1).all()
+    bandwidth.cache_clear()
