@@ -1,12 +1,15 @@
 """``hpsearch resume`` and ``hpsearch extend``: going on with a study; the second only adds to its budget first."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpsearch.cli import options
 from hpsearch.cli.options import RESULTS
+
+if TYPE_CHECKING:
+    from hpsearch.cli.session import Close
 
 Hours = Annotated[float | None, typer.Option("--hours", min=0.0001, help="Hours from now; then no new trial starts.")]
 
@@ -21,7 +24,7 @@ def resume(
     inline: options.Inline = False,
 ) -> None:
     """Go on with a study that was interrupted: finished trials are kept, unfinished ones run again."""
-    _go_on(name, 0, hours, retry_failed, address, results, max_concurrent, inline)
+    go_on(name, 0, hours, retry_failed, address, results, max_concurrent, inline)
 
 
 def extend(
@@ -35,10 +38,10 @@ def extend(
     inline: options.Inline = False,
 ) -> None:
     """Add trials to a study, finished or not: new settings, or (--repeats) the best ones again."""
-    _go_on(name, trials, hours, False, address, results, max_concurrent, inline, repeats)
+    go_on(name, trials, hours, False, address, results, max_concurrent, inline, repeats)
 
 
-def _go_on(
+def go_on(
     name: str,
     more: int,
     hours: float | None,
@@ -48,6 +51,7 @@ def _go_on(
     max_concurrent: int | None,
     inline: bool,
     repeats: str | None = None,
+    close: "Close | None" = None,
 ) -> None:
     """Open the study, add ``more`` to its trials, and let a session run what is not done."""
     from hpsearch.cli import console, going_on, session
@@ -64,4 +68,4 @@ def _go_on(
             shared = session.ready(plan)
             store.update(space=left.space.dump())
             store.forget(left.again)
-            session.conduct(store, plan, engine, shared, left.hours)
+            session.conduct(store, plan, engine, shared, left.hours, close or console.closing)

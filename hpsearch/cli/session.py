@@ -1,7 +1,7 @@
 """One driver at work on one study: ``run``, ``resume`` and ``extend`` are this, with another beginning."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,9 @@ from hpsearch.store.sessions import FINISHED
 from hpsearch.store.writer import StudyWriter
 
 ABORTED = 1
+
+Close = Callable[[Path, Search], None]
+"""Prints what there is to say of a finished search in a folder."""
 
 
 @contextmanager
@@ -48,6 +51,7 @@ def new_study(
     run_inline: bool,
     address: str | None,
     max_concurrent: int | None,
+    close: Close = console.closing,
 ) -> None:
     """Make the study ``study`` in ``results``, from a space ``file`` or none, and conduct its search.
 
@@ -57,11 +61,18 @@ def new_study(
     with engine_for(plan, run_inline, address, max_concurrent) as engine:
         shared = ready(plan)
         with StudyWriter.create(results, study, plan.space, record(plan, file)) as store:
-            conduct(store, plan, engine, shared, plan.space.budget.hours)
+            conduct(store, plan, engine, shared, plan.space.budget.hours, close)
 
 
-def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hours: float | None) -> None:
-    """Run the search of an open study until its budget is spent, and print where the results are.
+def conduct(
+    store: StudyWriter,
+    plan: Plan,
+    engine: Engine,
+    shared: Arrays,
+    hours: float | None,
+    close: Close = console.closing,
+) -> None:
+    """Run the search of an open study until its budget is spent, and let ``close`` say what came out.
 
     Exits with 130 after Ctrl-C (SIGTERM 143, SIGHUP 129) and with 1 where the training function turned out to
     be broken; either way what was finished is kept.
@@ -87,7 +98,7 @@ def conduct(store: StudyWriter, plan: Plan, engine: Engine, shared: Arrays, hour
         console.aborted(store.folder, search.error)
         raise typer.Exit(ABORTED)
     keep_effects(store.folder)
-    console.closing(store.folder, search)
+    close(store.folder, search)
 
 
 @contextmanager
