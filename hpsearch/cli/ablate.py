@@ -29,10 +29,8 @@ def ablate(
         typer.Option("--techniques", metavar="A,B,...", help="Techniques to switch; else all that lie in no other."),
     ] = None,
     data: options.Data = None,
-    width: Annotated[
-        int | None, typer.Option("--width", min=1, max=64, help="Channels that stand for the 64 of the series.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Bring the schedule to this length.")] = None,
+    width: options.Width = None,
+    epochs: options.Epochs = None,
     set_: options.Set = None,
     seed: options.Seed = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the study; else ablate-RECIPE.")] = None,

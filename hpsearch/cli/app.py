@@ -16,6 +16,7 @@ from hpsearch.cli import (
     resume,
     run,
     studies,
+    study,
     train,
     transfer,
     validate,
@@ -47,6 +48,7 @@ for command in (
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(analyze.app)
+app.add_typer(study.app)
 
 INPUT_ERROR = 2
 """Exit code for what the user can mend; 1 is a search whose training function is broken, 130 an interruption."""

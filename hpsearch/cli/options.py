@@ -37,3 +37,11 @@ MaxConcurrent = Annotated[
 ]
 Inline = Annotated[bool, typer.Option("--inline", help="One process, one trial after the other, without Ray.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Width = Annotated[
+    int | None, typer.Option("--width", min=1, max=64, help="Channels that stand for the 64 of the series.")
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Bring the schedule to this length.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; else torch's choice.")]
+StudyName = Annotated[
+    str | None, typer.Option("--name", help="Name of the folder in RESULTS/studies; else KIND-RECIPE.")
+]

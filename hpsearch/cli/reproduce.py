@@ -18,13 +18,11 @@ def reproduce(
     ] = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Runs of each in all, with those that are stored.")] = 1,
     data: options.Data = None,
-    width: Annotated[
-        int | None, typer.Option("--width", min=1, max=64, help="Channels that stand for the 64 of the series.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Bring the schedule to this length.")] = None,
+    width: options.Width = None,
+    epochs: options.Epochs = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first run; the next ones follow.")] = 0,
     device: Annotated[Device, typer.Option("--device", help="Where to train.")] = "auto",
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; else torch's choice.")] = None,
+    threads: options.Threads = None,
     results: options.Results = RESULTS,
     again: Annotated[bool, typer.Option("--again", help="Repeat the runs that are stored already.")] = False,
     json: options.Json = False,

@@ -19,7 +19,7 @@ def train(
     data: options.Data = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the training.")] = 0,
     device: Annotated[Device, typer.Option("--device", help="Where to train.")] = "auto",
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; else torch's choice.")] = None,
+    threads: options.Threads = None,
 ) -> None:
     """Train a recipe on all the training images, test it once at the end, and save the model."""
     from trainer import recipe as trainer_recipes
