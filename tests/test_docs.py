@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import typer.main
 
-from benchmarks import weight_decay
+from benchmarks import studies, weight_decay
 from benchmarks.fidelity import ranks, read
 from hpsearch.cli.app import app
 from hpsearch.cli.plan import overrides, plan_file
@@ -166,3 +166,10 @@ def test_the_tables_of_weight_decay_are_those_of_the_stored_studies():
     text = (ROOT / "docs" / "weight_decay.md").read_text()
     for rows in weight_decay.tables().values():
         assert "\n".join(rows) in text
+
+
+@pytest.mark.parametrize("page", studies.KINDS)
+def test_the_findings_in_the_docs_are_those_of_the_stored_studies(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    assert studies.folders(page)
+    assert studies.with_measured(text, page) == text

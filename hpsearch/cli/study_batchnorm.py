@@ -28,7 +28,7 @@ def batchnorm(
     eigenvalues: Annotated[int, typer.Option("--eigenvalues", min=1, help="How many of the Hessian to find.")] = 12,
     products: Annotated[
         int, typer.Option("--products", min=2, help="Most products with a Hessian to spend on them.")
-    ] = 60,
+    ] = 80,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Seeds in all, with those that are stored.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed; the next ones follow.")] = 0,
     device: Annotated[Device, typer.Option("--device", help="Where to train.")] = "auto",
@@ -48,7 +48,7 @@ def batchnorm(
     from hpsearch.cli.study_batchnorm_scope import Scope
     from hpsearch.cli.study_session import carry_out, conclude
     from hpsearch.cli.study_subject import Subject
-    from hpsearch.report.batch_norm_text import finding
+    from hpsearch.report.batch_norm_text import finding, summary
     from hpsearch.store.batch_norm_tables import KIND, TABLES
     from hpsearch.store.diagnostics import opened
 
@@ -59,4 +59,4 @@ def batchnorm(
     with opened(results, name or f"{KIND}-{subject.name}", KIND, TABLES, about) as study:
         carry_out(study, Measurements(Networks(subject, scope, study)).parts())
         found = batch_norm_study(study)
-        conclude(study, finding(found), pictures(found))
+        conclude(study, summary(found), finding(found), pictures(found))

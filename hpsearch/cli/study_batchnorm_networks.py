@@ -14,6 +14,7 @@ from hpsearch.cli.train import epoch_line
 from hpsearch.contract import Report
 from hpsearch.errors import Problem, RecipeError
 from hpsearch.store.diagnostics import Diagnostics
+from hpsearch.store.files import cannot_write
 from trainer.batches import Split
 from trainer.diagnostics import partly_trained
 from trainer.diagnostics.norm_mode import Mode
@@ -49,14 +50,18 @@ class Networks:
     def trained(self, name: str, seed: int) -> Trained:
         """Return one of ``MODES``: as it is kept, or else made now and kept from now on.
 
-        Raises RecipeError where the training diverges; one without norm is tried again at lower rates first.
+        Raises RecipeError where the training diverges, one without norm also at lower rates, and StudyError where the
+        network cannot be kept.
         """
-        file = self.study.path("networks", f"{name}-s{seed}.pt")
+        file = self.study.path("trained", f"{name}-s{seed}.pt")
         if file.exists():
             return partly_trained.saved(file, self.initial(name, seed))
         made = self._frozen(seed) if name == "frozen_batch_norm" else self._fitted(name, seed)
         _plain(made.network)
-        made.save(file)
+        try:
+            made.save(file)
+        except OSError as cause:
+            raise cannot_write(file, cause) from cause
         return made
 
     def _frozen(self, seed: int) -> Trained:

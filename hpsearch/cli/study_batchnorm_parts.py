@@ -29,7 +29,7 @@ that are averaged to one at first, to save time."""
 MOVE = 0.01
 """Length of a step of the parameters over theirs (post 7)."""
 
-TOLERANCE = 0.01
+TOLERANCE = 0.003
 """Largest residual of an eigenvalue that counts as converged, over the largest eigenvalue."""
 
 FACTORS = (0.5, 2.0)

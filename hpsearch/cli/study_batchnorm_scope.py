@@ -5,7 +5,8 @@ from typing import Any
 
 from hpsearch.cli.study_subject import Subject
 from hpsearch.errors import Problem, RecipeError
-from trainer.diagnostics.partly_trained import LOWER, check_batches, check_norm
+from trainer.batches import Shape
+from trainer.diagnostics.partly_trained import LOWER, check_batches, check_norm, check_size, without_norm
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Scope:
         lr = LOWER * recipe.schedule.lr.peak if lr_without is None else lr_without
         scope = cls(end, lr, **sizes)
         check_norm(recipe)
+        without_norm(recipe, lr)
         check_batches(recipe, subject.images_to_train_on, scope.batches, scope.batch_size)
         if end > recipe.epochs:
             what, allowed = "the training ends before", f"1 to {recipe.epochs} epochs"
@@ -39,6 +41,7 @@ class Scope:
             what, got = "too few products with the Hessian for so many eigenvalues", str(scope.products)
             allowed = f"{scope.eigenvalues} or more"
             raise RecipeError(Problem(what, key="--products", got=got, allowed=allowed))
+        check_size(recipe, Shape(*subject.source.shape), scope.eigenvalues)
         return scope
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.store.diagnostics import Diagnostics
 
 BATCH_SIZES = [128, 256, 512, 1024, 2048]
-RATES = [1 / 64, 1 / 16, 1 / 4, 1.0, 4.0]
+RATES = [1 / 64, 1 / 16, 1 / 4, 1.0]
 """Far apart, so that they reach from rates that the largest of these batches can follow to those that no batch can."""
 LOW, HIGH = 0.25, 1.0
 """Four times apart, as in post 2, with a rate at the upper end at which the recipe still learns."""
@@ -35,7 +35,7 @@ def forgetting(
     ] = None,
     rates: Annotated[
         list[float] | None,
-        typer.Option("--rate", help="A rate of the scan, in the recipe's own; repeatable. Else 1/64, 1/16, ... 4."),
+        typer.Option("--rate", help="A rate of the scan, in the recipe's own; repeatable. Else 1/64, 1/16, 1/4, 1."),
     ] = None,
     low: Annotated[float, typer.Option("--low", help="Low learning rate of the replays, in the recipe's peak.")] = LOW,
     high: Annotated[float, typer.Option("--high", help="High learning rate of the replays, likewise.")] = HIGH,
@@ -102,6 +102,9 @@ def _check_replays(subject: "Subject", high: float, until: int) -> None:
     except ValueError as cause:
         hint = "a later --until, more --epochs, or an earlier schedule.peak_epochs"
         raise RecipeError(Problem(str(cause), key="--until", got=str(until), hint=hint)) from cause
+    if subject.recipe.data.held_out < 2:
+        what, key = "one image that is held out makes no batch", "data.held_out"
+        raise RecipeError(Problem(what, key=key, got="1", allowed="2 or more"))
     try:
         check_images(chosen, subject.images_to_train_on // 2)
     except RecipeError as error:
@@ -115,7 +118,7 @@ def _conclude(study: "Diagnostics", subject: "Subject") -> None:
     from hpsearch.cli.study_forgetting_scan import SCAN
     from hpsearch.cli.study_session import conclude
     from hpsearch.report import forgetting_plot, lr_scan_plot
-    from hpsearch.report.forgetting_text import finding
+    from hpsearch.report.forgetting_text import finding, summary
     from hpsearch.store.reader import open_study
 
     scan = open_study(study.folder, SCAN)
@@ -124,4 +127,4 @@ def _conclude(study: "Diagnostics", subject: "Subject") -> None:
         "lr_scan": lr_scan_plot.draw(lr_scan_plot.panels(limit)),
         "forgetting": forgetting_plot.draw(forgetting_plot.panels(found)),
     }
-    conclude(study, finding(study, limit, found), pictures)
+    conclude(study, summary(limit, found), finding(study, limit, found), pictures)

@@ -166,11 +166,11 @@ def _conclude(study: "Diagnostics") -> None:
     from hpsearch.analysis.step_profile import step_profile
     from hpsearch.cli.study_session import conclude
     from hpsearch.report import profile_plot, roofline_plot
-    from hpsearch.report.profile_text import finding
+    from hpsearch.report.profile_text import finding, summary
 
     found = step_profile(study)
     pictures = {
         "parts": profile_plot.draw(profile_plot.bars(found)),
         "roofline": roofline_plot.draw(roofline_plot.points(found)),
     }
-    conclude(study, finding(study, found), pictures)
+    conclude(study, summary(found), finding(study, found), pictures)

@@ -55,16 +55,22 @@ def interruptible() -> Iterator[None]:
         raise typer.Exit(128 + signal.SIGINT) from None
 
 
-def conclude(study: Diagnostics, text: str, pictures: Mapping[str, "Figure"]) -> None:
-    """Write and print the finding, and keep the pictures beside it. Raises StudyError."""
+def conclude(study: Diagnostics, summary: str, text: str, pictures: Mapping[str, "Figure"]) -> None:
+    """Keep the finding and its pictures, print its summary and where all of it is. Raises StudyError."""
     from hpsearch.report.style import save
 
     for name, figure in pictures.items():
         save(figure, study.path(f"{name}.png"))
     file = study.write(FINDING, text)
-    console.say(f"\n{text}")
-    shown = [console.shown(study.path(f"{name}.png")) for name in pictures]
-    console.facts({"finding": console.shown(file), "tables": console.shown(study.folder), "pictures": ", ".join(shown)})
+    console.say(f"\n{summary}\n")
+    tables = [name for name in study.tables if (study.folder / name).is_dir()]
+    console.facts(
+        {
+            "finding": console.shown(file),
+            "pictures": ", ".join(f"{name}.png" for name in pictures),
+            "tables": f'{", ".join(tables)}  (pandas.read_parquet("{console.shown(study.folder / tables[0])}"))',
+        }
+    )
 
 
 def _where() -> dict[str, object]:

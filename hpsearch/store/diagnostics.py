@@ -122,7 +122,8 @@ def schema(columns: Mapping[str, Column]) -> pa.Schema:
 def opened(results: Path, name: str, kind: str, tables: Tables, about: Mapping[str, Any]) -> Iterator[Diagnostics]:
     """Give the study ``name`` to fill: a new one, or the one that was begun with the same plain data ``about`` it.
 
-    Raises StudyError where it cannot be written, is in use, or was begun as something else.
+    Raises StudyError where it cannot be written, is in use, or was begun as something else, and where there are files
+    without a record: what another study left would pass for parts of this one.
     """
     check_name(name)
     folder = results.absolute() / FOLDER / name
@@ -135,6 +136,7 @@ def opened(results: Path, name: str, kind: str, tables: Tables, about: Mapping[s
             _check_same(folder, found["about"], record["about"])
             record = found
         else:
+            _check_empty(folder)
             write_json(folder / RECORD, record)
         yield Diagnostics(folder, tables, record)
     finally:
@@ -156,7 +158,14 @@ def _record(folder: Path, kind: str) -> dict[str, Any]:
     return found
 
 
-def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _check_empty(folder: Path) -> None:
+    if any(not file.name.startswith(".") for file in folder.iterdir()):
+        what, hint = f"there are files, but no {RECORD} that says of what", "remove them, or give another --name"
+        raise StudyError(Problem(what, file=folder, hint=hint))
+
+
+def _check_same(folder: Path, about: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    stored, given = _leaves(about), _leaves(wanted)
     different = [key for key in {**stored, **given} if stored.get(key) != given.get(key)]
     if different:
         key = different[0]
@@ -164,6 +173,14 @@ def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any
         hint = "give the same options to go on with it, or another --name"
         got, allowed = (_short(values.get(key)) for values in (given, stored))
         raise StudyError(Problem(what, file=folder, got=got, allowed=allowed, hint=hint))
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to key paths."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return leaves
 
 
 def _short(value: object) -> str:

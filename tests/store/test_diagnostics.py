@@ -82,6 +82,26 @@ def test_another_study_under_the_same_name_is_refused(tmp_path, change):
     assert read(tmp_path / "studies" / "one", "kind", TABLES).parts
 
 
+def test_what_is_different_is_named_by_its_path(tmp_path):
+    def begin(width):
+        with opened(
+            tmp_path, "one", "kind", TABLES, {"recipe": "x", "values": {"model": {"width": width, "depth": 2}}}
+        ):
+            pass
+
+    begin(8)
+    with pytest.raises(StudyError, match=r"another values\.model\.width\n(.*\n)* +got +16\n +allowed +8\n"):
+        begin(16)
+
+
+def test_files_without_a_record_are_no_part_of_a_new_study(tmp_path):
+    fill(tmp_path, a={"losses": losses(1.0)})
+    (tmp_path / "studies" / "one" / "record.json").unlink()
+    with pytest.raises(StudyError, match=r"no record\.json"):
+        fill(tmp_path)
+    assert not (tmp_path / "studies" / "one" / "record.json").exists()
+
+
 def test_another_kind_is_refused(tmp_path):
     fill(tmp_path)
     with pytest.raises(StudyError, match="another kind"), opened(tmp_path, "one", "other", TABLES, ABOUT):

@@ -47,7 +47,12 @@ def batch_statistics(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def running_statistics(module: nn.Module) -> Iterator[None]:
-    """Let the batch norms of ``module`` normalise by their running statistics, and put modes and buffers back."""
+    """Let the batch norms of ``module`` normalise by their running statistics, and put modes and buffers back.
+
+    Raises ValueError where one keeps none: it would go by the batch.
+    """
+    if any(layer.running_mean is None for layer in norm_layers(module)):
+        raise ValueError("a batch norm without running statistics cannot be frozen")
     with _modes_restored(module), _buffers_restored(module):
         _set_modes(module, norms_train=False)
         yield

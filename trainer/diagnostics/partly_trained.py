@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from hpsearch.contract import Report
 from hpsearch.errors import Problem, RecipeError
-from trainer import checkpoint
-from trainer.batches import Normalizer, Split
+from trainer import checkpoint, models
+from trainer.batches import Normalizer, Shape, Split
+from trainer.diagnostics.hessian import trainable
+from trainer.diagnostics.moments import MOMENTS
 from trainer.diagnostics.norm_mode import refresh_statistics
 from trainer.loop import fit, start
 from trainer.overrides import with_overrides
@@ -49,20 +51,32 @@ class Trained:
 
     def save(self, file: Path) -> None:
         """Keep it. Raises OSError."""
-        checkpoint.write({"network": self.network.state_dict(), "facts": asdict(self.facts)}, file)
+        try:
+            checkpoint.write({"network": self.network.state_dict(), "facts": asdict(self.facts)}, file)
+        except RuntimeError as cause:  # what torch's own writer makes of a full disk
+            raise OSError(str(cause).partition("\n")[0]) from cause
 
 
 def saved(file: Path, network: nn.Module) -> Trained:
     """Return what ``save`` has kept in ``file``, in a ``network`` like it. Raises RecipeError for a damaged file."""
-    state = checkpoint.read(file)
-    network.load_state_dict(state["network"])
-    return Trained(network, Facts(**state["facts"]))
+    try:
+        state = checkpoint.read(file)
+        network.load_state_dict(state["network"])
+        return Trained(network, Facts(**state["facts"]))
+    except (RecipeError, KeyError, TypeError, RuntimeError) as cause:
+        what, hint = "the network that was kept cannot be read", "remove the file, and it is trained once more"
+        raise RecipeError(Problem(what, file=file, hint=hint)) from cause
 
 
 def without_norm(recipe: Recipe, lr: float) -> Recipe:
-    """Return ``recipe`` for a network without norm, started so that it keeps the size of its signal, at this peak."""
+    """Return ``recipe`` for a network without norm, started so that it keeps the size of its signal, at this peak.
+
+    Muon, which needs a norm after the filters that it rescales, gives way to SGD. Raises RecipeError for a rate that is
+    none.
+    """
+    plain = recipe.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"muon": None})})
     changes: dict[str, Any] = {"model.norm.kind": "none", "model.norm.shift": True, "model.filters": "he", "lr": lr}
-    return with_overrides(recipe, changes)
+    return with_overrides(plain, changes)
 
 
 def check_norm(recipe: Recipe) -> None:
@@ -70,6 +84,21 @@ def check_norm(recipe: Recipe) -> None:
     if recipe.model.norm.kind == "none":
         what = "the recipe has no batch norm to look into"
         raise RecipeError(Problem(what, key="model.norm.kind", got="none", allowed="batch"))
+
+
+def check_size(recipe: Recipe, shape: Shape, eigenvalues: int) -> None:
+    """Raise RecipeError where the network for images of ``shape`` has too few parameters for so many eigenvalues.
+
+    Some are looked for outside the gradients of three moments of each output. Two outputs stand for all here: a further
+    one brings parameters of its own.
+    """
+    classes = 2
+    with torch.device("meta"):
+        room = sum(each.numel() for each in trainable(models.build(recipe.model, shape, classes)))
+    room -= len(MOMENTS) * classes
+    if eigenvalues > room:
+        what = "the network has too few parameters for so many eigenvalues"
+        raise RecipeError(Problem(what, key="--eigenvalues", got=f"{eigenvalues:,}", allowed=f"1 to {room:,}"))
 
 
 def initial(recipe: Recipe, seed: int, train: Split, classes: int) -> nn.Module:
@@ -80,8 +109,12 @@ def initial(recipe: Recipe, seed: int, train: Split, classes: int) -> nn.Module:
 def train_until(
     recipe: Recipe, seed: int, train: Split, val: Split, classes: int, epochs: int, watch: Callable[[Report], None]
 ) -> Trained:
-    """Train for the first ``epochs`` of the schedule; ``watch`` is called with the report of each (``loop.fit``)."""
-    run = start(recipe, seed, train.pixels.device, train, classes)
+    """Train for the first ``epochs`` of the schedule; ``watch`` is called with the report of each (``loop.fit``).
+
+    Without the recipe's average, for it is the trained network itself that is judged, and without its trace.
+    """
+    plain = recipe.model_copy(update={"average": None, "trace": None})
+    run = start(plain, seed, train.pixels.device, train, classes)
     report: Report = {}
     for report in fit(run, train, val):
         watch(report)
@@ -101,8 +134,7 @@ def train_until(
 def frozen(trained: Trained, inputs: Iterable[Tensor]) -> Trained:
     """Return a copy with the running statistics of ``inputs``, to be used with these."""
     network = copy.deepcopy(trained.network)
-    with torch.no_grad():
-        refresh_statistics(network, inputs)
+    refresh_statistics(network, inputs)
     return Trained(network, trained.facts)
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.diagnostics.hessian import Batches, Loss, flatten, trainable, unflatten
+from trainer.diagnostics.hessian import Batches, Loss, flatten, full_precision, trainable, unflatten
 from trainer.diagnostics.norm_mode import Mode, in_mode
 
 
@@ -43,7 +43,7 @@ class Shifted:
 @torch.no_grad()
 def outputs(module: nn.Module, loss: Loss, batches: Batches, mode: Mode) -> Outputs:
     """Return what ``module`` answers to all examples of ``batches``; it maps a batch to (n, classes)."""
-    with in_mode(module, mode):
+    with in_mode(module, mode), full_precision(batches[0][0].device):
         logits = [module(inputs).float() for inputs, _ in batches]
     labels = torch.cat([labels for _, labels in batches])
     total = sum(loss(out, wanted).item() * len(wanted) for out, (_, wanted) in zip(logits, batches, strict=True))

@@ -76,6 +76,14 @@ def test_refreshed_statistics_are_the_average_over_batches() -> None:
     assert np.allclose(net[3].running_var, np.mean([z.var((0, 2, 3), ddof=1) for z in second], 0), rtol=1e-5)
 
 
+def test_a_norm_without_statistics_cannot_be_frozen() -> None:
+    net = nn.BatchNorm2d(3, track_running_stats=False)
+    with in_mode(net, "batch"):
+        net(images(2))
+    with pytest.raises(ValueError, match="without running statistics"), in_mode(net, "running"):
+        pass
+
+
 def test_nothing_to_take_statistics_of() -> None:
     with pytest.raises(ValueError, match="no batch to"):
         refresh_statistics(network(), [])
