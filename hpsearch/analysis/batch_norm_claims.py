@@ -69,7 +69,8 @@ def _at_initialisation(found: BatchNormStudy) -> Iterator[Claim]:
     none, quantity = BySeed({}), "mean over spread in the last layer"
     yield Claim(1, "in a deep ReLU network the mean outgrows the spread", quantity, last.get("relu", none), CONSTANT)
     for network, words in DEEP.items():
-        yield Claim(1, f"in {words} it does not", quantity, last.get(network, none), high=CONSTANT)
+        what = f"in {words} the mean stays below the spread"
+        yield Claim(1, what, quantity, last.get(network, none), high=CONSTANT)
 
 
 def _moves(found: BatchNormStudy) -> Iterator[Claim]:
@@ -119,6 +120,9 @@ def _overlaps(found: BatchNormStudy) -> Iterator[Claim]:
 
 
 def _outside(found: BatchNormStudy) -> Iterator[Claim]:
+    low, high = (-math.inf, math.inf) if found.classes is None else (found.classes - 1, found.classes + 1)
+    what = "with frozen batch norm as many eigenvalues as there are classes, or one fewer, are above all outside of it"
+    yield Claim(4, what, "how many are", found.outliers(FROZEN), low, high)
     for network, words in WITHOUT.items():
         outside = found.leading(network, SPANS[-1])
         dropped = outside.over(found.leading(network))

@@ -9,7 +9,7 @@ import pandas as pd
 from hpsearch.analysis.by_seed import BySeed, divided, means
 from hpsearch.analysis.descent_verdicts import Descent, descents
 from hpsearch.analysis.eigenvector_overlaps import Overlaps, overlaps
-from hpsearch.analysis.hessian_spectra import WHOLE, Spectrum, spectra
+from hpsearch.analysis.hessian_spectra import SPANS, WHOLE, Spectrum, spectra
 from hpsearch.analysis.init_growth import InitGrowth, init_growth
 from hpsearch.analysis.output_moves import TRAINED, GradientShares, OutputMoves, gradient_shares, output_moves
 from hpsearch.store.diagnostics import Diagnostics
@@ -54,6 +54,15 @@ class BatchNormStudy:
         """Return the eigenvalues of a network, None where there are none."""
         found = [one for one in self.spectra if (one.network, one.outside) == (network, outside)]
         return found[0] if found else None
+
+    def outliers(self, network: str, outside: str = SPANS[-1]) -> BySeed:
+        """Return how many eigenvalues are above all those outside of a span, in the seeds in which both are known.
+
+        It is infinite where all that were computed are above: those that were not may be so too.
+        """
+        whole, rest = self.spectrum(network), self.leading(network, outside).finite
+        seeds = {} if whole is None else whole.seeds
+        return BySeed({seed: of.above(rest[seed]) for seed, of in seeds.items() if seed in rest})
 
     def leading(self, network: str, outside: str = WHOLE) -> BySeed:
         """Return the largest eigenvalue of a network, without seeds where there is none."""

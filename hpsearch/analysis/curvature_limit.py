@@ -9,15 +9,18 @@ weights so far that older ones are lost, the loss rises at one rate for all batc
 Each batch size is compared with the smallest at the same rate. The noise of a run is estimated from all repeats
 together (``statistics/seed_variance``); a loss counts as above that of the smallest where it is so at 5% for all
 comparisons together (Dunnett's at each rate, Bonferroni's over the rates). A setting of which a run diverged has left.
+What is not shown to be above need not be level: the limit of a batch size lies anywhere between the last loss that is
+at most two standard errors above and the first that is shown to be above.
 """
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.analysis.means import CONFIDENCE, Moments, moments
 from hpsearch.analysis.repeats import losses_by_setting
+from hpsearch.space.spec import Space
 from hpsearch.space.translation import Translation
 from hpsearch.statistics.many_to_one import critical
 from hpsearch.statistics.seed_variance import SeedVariance, seed_variance
@@ -27,8 +30,12 @@ from hpsearch.trial import FinishedTrial, Status
 RATE, BATCH_SIZE = "rate", "batch_size"
 BESIDE = "val_accuracy"
 """Shown beside the objective."""
+MEMORIES = 4
+"""A run of fewer steps than so many times the momentum's memory has hardly begun: where it leaves says nothing."""
+LEVEL = 2.0
+"""Standard errors up to which a loss is level with that of the smallest batch."""
 SAME = 1e-9
-"""Room for rounding where brackets of learning rates or rates are compared."""
+"""Room for rounding where steps, or brackets of learning rates or rates, are compared."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Point:
 
     ``excess``, ``error``  loss over that of the smallest batch at this rate, and its standard error; None where a side
                            has no loss or there is no noise to go by
-    ``follows``  whether it is not shown to be above the smallest batch
+    ``follows``  whether it is not shown to be above the smallest batch, nor is at a higher rate than one that is
     """
 
     batch_size: int
@@ -50,17 +57,30 @@ class Point:
     error: float | None = None
     follows: bool = True
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is at most two standard errors above the smallest batch, as far as there is noise to go by."""
+        return self.follows and (self.excess is None or self.error is None or self.excess <= LEVEL * self.error)
+
 
 @dataclass(frozen=True)
 class End:
-    """Where the flat region of a batch size ends: between its last point that follows and the first that does not.
+    """Where the flat region of a batch size ends: between its last level point and the first that does not follow.
 
-    ``last`` is None where not even the lowest rate follows, ``first_off`` where all do.
+    ``last`` is None where no point before the end is level, ``first_off`` where all follow. ``steps`` are those of a
+    run, None where it is not known; ``memory`` is in how many of them the momentum passes a gradient on.
     """
 
     batch_size: int
     last: Point | None
     first_off: Point | None
+    steps: float | None = None
+    memory: float = 1.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its runs have enough steps to be compared with those of smaller batches."""
+        return self.steps is None or self.steps >= MEMORIES * self.memory * (1 - SAME)
 
     def bracket(self, of: str) -> tuple[float, float]:
         """Return the ends between which the limit lies, of "lr" or "rate"; 0 and infinity where the grid ends first."""
@@ -98,12 +118,20 @@ class CurvatureLimit:
 
     @property
     def found(self) -> tuple[End, ...]:
-        """The ends that lie inside the grid, at least on their upper side."""
-        return tuple(end for end in self.ends if end.first_off)
+        """The comparable ends that lie inside the grid, at least on their upper side."""
+        return tuple(end for end in self.comparable if end.first_off)
+
+    @property
+    def comparable(self) -> tuple[End, ...]:
+        """The ends of the batch sizes whose runs have enough steps."""
+        return tuple(end for end in self.ends if end.has_begun)
 
     def common(self, of: str) -> tuple[float, float] | None:
-        """Return what one limit of "lr" or "rate" for all batch sizes would lie between; None where no one fits all."""
-        lows, highs = zip(*(end.bracket(of) for end in self.ends), strict=True)
+        """Return what one limit of "lr" or "rate" for the comparable batch sizes would lie between.
+
+        None where no one fits all of them.
+        """
+        lows, highs = zip(*(end.bracket(of) for end in self.comparable), strict=True)
         low, high = max(lows), min(highs)
         return (low, high) if low < high * (1 - SAME) else None
 
@@ -115,9 +143,16 @@ def curvature_limit(study: Study) -> CurvatureLimit:
     judged = tuple(_judged(point, points, noise) for point in points)
     smallest = min(point.batch_size for point in points)
     sizes = dict.fromkeys(point.batch_size for point in points if point.batch_size != smallest)
-    ends = tuple(_end([point for point in judged if point.batch_size == size]) for size in sizes)
+    ends = tuple(_end([point for point in judged if point.batch_size == size], study.space) for size in sizes)
     own = [point for point in judged if point.batch_size == smallest]
-    return CurvatureLimit(study.space.objective.metric, judged, ends, noise, _turn(own, noise))
+    left = {end.batch_size: end.first_off.rate for end in ends if end.first_off}
+    cut = tuple(replace(point, follows=point.follows and not _is_beyond(point, left)) for point in judged)
+    return CurvatureLimit(study.space.objective.metric, cut, ends, noise, _turn(own, noise))
+
+
+def _is_beyond(point: Point, left: Mapping[int, float]) -> bool:
+    """Whether its batch size has left the smallest at a lower rate: its noise is then that of bad training."""
+    return point.rate > left.get(point.batch_size, math.inf)
 
 
 def best(points: Sequence[Point]) -> Point | None:
@@ -176,10 +211,14 @@ def _critical(reference: Point, others: Sequence[Point], noise: SeedVariance, ti
     return critical((1 - CONFIDENCE) / times, _runs(reference), counts, noise.freedom)
 
 
-def _end(points: Sequence[Point]) -> End:
+def _end(points: Sequence[Point], space: Space) -> End:
     off = next((place for place, point in enumerate(points) if not point.follows), len(points))
-    last = points[off - 1] if off else None
-    return End(points[0].batch_size, last, points[off] if off < len(points) else None)
+    last = next((point for point in reversed(points[:off]) if point.is_level), None)
+    size = points[0].batch_size
+    known = space.coordinates
+    steps = known.epochs * math.ceil(known.examples / size) if known.epochs and known.examples else None
+    memory = 1 / (1 - known.reference.get("momentum", 0.0))
+    return End(size, last, points[off] if off < len(points) else None, steps, memory)
 
 
 def _turn(points: Sequence[Point], noise: SeedVariance | None) -> tuple[Point, ...]:

@@ -38,10 +38,14 @@ class Descent:
         return self.ended_early or not bool(np.isfinite(self.losses).all())
 
     @property
-    def highest(self) -> float:
-        """The highest finite loss over that at the start, NaN where there is none."""
+    def rise(self) -> float:
+        """The largest rise of the loss above its lowest so far, over the loss at the start; NaN where that is not > 0.
+
+        Losses that are not finite do not count.
+        """
         finite = self.losses[np.isfinite(self.losses)]
-        return float(finite.max() / finite[0]) if finite.size and finite[0] > 0 else float("nan")
+        above = finite - np.minimum.accumulate(finite)
+        return float(above.max() / finite[0]) if finite.size and finite[0] > 0 else float("nan")
 
 
 def descents(table: pd.DataFrame) -> tuple[Descent, ...]:

@@ -48,26 +48,33 @@ class Condition:
         return f"lr {self.lr:.3g}, {self.data} data"
 
     @property
+    def better(self) -> Fit | None:
+        """The one of ``fit`` and ``plain`` that leaves less unexplained: they have as many parameters."""
+        return min((one for one in (self.fit, self.plain) if one), key=lambda one: one.squares, default=None)
+
+    @property
     def known(self) -> dict[str, float]:
         """The times that are known and finite, in steps."""
         times = {"the momentum": self.momentum_steps, "the decay": self.memory_steps}
         return {name: steps for name, steps in times.items() if math.isfinite(steps)}
 
     def compatible(self) -> tuple[str, ...]:
-        """Return which known times lie in the interval of the timescale; none where the curve shows no forgetting."""
-        if self.fit is None or self.fit.is_flat:
+        """Return which known times lie in the interval of the better timescale; none where no forgetting shows."""
+        if self.better is None or self.better.is_flat:
             return ()
-        return tuple(name for name, steps in self.known.items() if _inside(steps, self.fit.interval))
+        interval = self.better.interval
+        return tuple(name for name, steps in self.known.items() if interval.low <= steps <= interval.high)
 
 
 @dataclass(frozen=True)
 class Halving:
-    """Half data minus full data at one learning rate; the interval is None where neither has two runs."""
+    """Half data minus full data at one learning rate; the interval is None where neither has two of its ``runs``."""
 
     lr: float
     metric: str
     value: float
     interval: Interval | None
+    runs: tuple[int, int]
 
     @property
     def is_shown(self) -> bool:
@@ -140,18 +147,14 @@ def _halving(full: Condition, half: Condition, metric: str) -> Halving:
     a, b = full.results[metric], half.results[metric]
     value, freedom = b.mean - a.mean, a.n + b.n - 2
     if freedom == 0:
-        return Halving(full.lr, metric, value, None)
+        return Halving(full.lr, metric, value, None, (a.n, b.n))
     variance = sum(_squares(one) for one in (a, b)) / freedom
     width = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance * (1 / a.n + 1 / b.n))
-    return Halving(full.lr, metric, value, Interval(value - width, value + width))
+    return Halving(full.lr, metric, value, Interval(value - width, value + width), (a.n, b.n))
 
 
 def _squares(of: Moments) -> float:
     return 0.0 if of.std is None else of.std**2 * (of.n - 1)
-
-
-def _inside(value: float, interval: Interval) -> bool:
-    return interval.low <= value <= interval.high
 
 
 def by_age(of: Fit) -> tuple[Sequence[float], Sequence[float]]:

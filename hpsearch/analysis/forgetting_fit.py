@@ -75,6 +75,7 @@ class Fit:
     ``chance``  of so good a curve where age plays no part
     ``timescale``  T in steps, and its 95% interval, which ends at infinity where the epoch is too short to say
     ``depth``  A (nat)
+    ``squares``  what is left unexplained: the sum of squared residuals (nat^2)
     """
 
     replays: Replays
@@ -85,6 +86,7 @@ class Fit:
     timescale: float
     interval: Interval
     depth: float
+    squares: float
 
     @property
     def is_flat(self) -> bool:
@@ -179,6 +181,7 @@ def fit(replays: Replays, seed: int = 0) -> Fit:
         timescale=timescale,
         interval=profile.interval(profile.squares.min() * more),
         depth=float(weights[-1]),
+        squares=profile.at(float(np.log(timescale))),
     )
 
 

@@ -1,5 +1,6 @@
 """The leading eigenvalues of the Hessian: how sure they are, what stands out, and which learning rate they allow."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Eigenvalues:
     def sure(self) -> npt.NDArray[np.bool_]:
         """Which have converged, and are not as small as their residual."""
         return self.converged & (np.abs(self.values) > self.residuals)
+
+    def above(self, value: float) -> float:
+        """Return how many are above ``value``, infinity where all are: the next ones were not computed."""
+        return math.inf if (self.values > value).all() else float((self.values > value).sum())
 
     def gap(self, classes: int) -> Gap | None:
         """Return the largest ratio between neighbours among the first ``classes`` + 2.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hpsearch.analysis.batch_norm_study import BatchNormStudy
+from hpsearch.analysis.by_seed import BySeed
 from hpsearch.analysis.descent_verdicts import Descent
 from hpsearch.analysis.eigenvector_overlaps import Overlaps
 from hpsearch.analysis.hessian_spectra import BEYOND, WHOLE, Spectrum
@@ -12,7 +13,7 @@ from hpsearch.report.markdown import percent, spread, table
 NORM = "batch_norm"
 
 EIGENVALUES = ("network", "largest", "over batch norm's", "highest stable lr", "converged", "worst residual", "n")
-DESCENTS = ("network", "rate", "should grow", "grows in", "highest loss over that at the start, in the worst")
+DESCENTS = ("network", "rate", "should grow", "grows in", "largest rise of the loss")
 OVERLAPS = ("network", "span of gradients of", "directions", "share", "by chance", "n")
 OUTSIDE = (
     "network",
@@ -20,6 +21,7 @@ OUTSIDE = (
     "largest",
     "over that of all",
     "over batch norm's",
+    "eigenvalues above it",
     "converged",
     "n",
 )
@@ -36,6 +38,10 @@ def curvature(found: BatchNormStudy) -> Iterator[str]:
     if found.descents:
         yield "Gradient descent without momentum on the fixed batches, the rate in units of the highest stable one:"
         yield table(DESCENTS, list(_descents(found.descents)))
+        yield (
+            "The rise is that above the lowest loss so far, as a share of the loss at the start, of the seed where it "
+            "is largest. The loss of a stable descent does not rise."
+        )
 
 
 def _eigenvalues(found: BatchNormStudy, one: Spectrum) -> list[str]:
@@ -71,9 +77,9 @@ def _descents(found: tuple[Descent, ...]) -> Iterator[list[str]]:
         own = [one for one in found if (one.network, one.factor) == (network, factor)]
         should = {True: "yes", False: "no", None: "at the limit"}[own[0].should_grow]
         grown = f"{sum(one.grows for one in own)} of {len(own)}"
-        highest = f"{max(one.highest for one in own):.3g}"
+        rise = f"{max(one.rise for one in own):.3g}"
         given_up = ", given up" if any(one.diverged for one in own) else ""
-        yield [words(network), f"{factor:g}", should, grown, highest + given_up]
+        yield [words(network), f"{factor:g}", should, grown, rise + given_up]
 
 
 def eigenvectors(found: BatchNormStudy) -> Iterator[str]:
@@ -99,5 +105,13 @@ def _overlap(one: Overlaps, count: int | None) -> list[str]:
 
 def _outside(found: BatchNormStudy, one: Spectrum) -> list[str]:
     ratios = [one.leading.over(found.leading(of)) for of in (one.network, NORM)]
-    figures = [spread(one.leading), *map(spread, ratios), _converged(one)]
+    above = found.outliers(one.network, one.outside)
+    figures = [spread(one.leading), *map(spread, ratios), _above(above), _converged(one)]
     return [words(one.network), one.outside, *figures, str(len(one.seeds))]
+
+
+def _above(count: BySeed) -> str:
+    """Say how many eigenvalues there are, where not all that were computed are among them."""
+    if len(count.finite) == len(count.values):
+        return spread(count)
+    return f"{spread(count)} or all computed" if count.finite else "all computed"

@@ -38,6 +38,11 @@ def words(network: str, names: Mapping[str, str] = TRAINED) -> str:
     return names.get(network, network.replace("_", " "))
 
 
+def with_norm(network: str) -> str:
+    """Return a trained network as what it has: ``with batch norm``."""
+    return "without norm" if network == "no_norm" else f"with {words(network)}"
+
+
 def colour(network: str) -> str:
     """Return the colour of a network."""
     return COLOURS.get(network, GREY)

@@ -1,60 +1,75 @@
 """The finding of ``hpsearch study batchnorm`` as Markdown, all of it from the tables."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from hpsearch.analysis.batch_norm_claims import claims
 from hpsearch.analysis.batch_norm_study import BatchNormStudy, NetworkFacts
 from hpsearch.errors import listed
 from hpsearch.report.batch_norm_curvature import curvature, eigenvectors
-from hpsearch.report.batch_norm_doubts import doubts, verdicts
-from hpsearch.report.batch_norm_look import TRAINED, words
+from hpsearch.report.batch_norm_doubts import doubts, expected, held
+from hpsearch.report.batch_norm_look import TRAINED, with_norm, words
 from hpsearch.report.batch_norm_signal import initialisation, moves
-from hpsearch.report.markdown import counted, percent, spread, table
+from hpsearch.report.markdown import percent, spread, table
+from hpsearch.report.study_subject import subject
 
-VERSIONS = ("hpsearch", "python", "torch", "numpy")
 MISSING = "This part has not been computed yet."
+COUNTS = (
+    "n counts seeds, and +- is the standard deviation between them where they differ: of one seed (n = 1) no spread "
+    "is known."
+)
 
 
 def finding(found: BatchNormStudy) -> str:
     """Return the text; of a study that is not finished, as far as it goes."""
-    held = claims(found)
+    of_post = claims(found)
     parts = (
-        ("1. The signal at initialisation", initialisation),
-        ("2. Small moves of the parameters", moves),
-        ("3. Curvature and the highest stable learning rate", curvature),
-        ("4. Where the leading eigenvectors lie", eigenvectors),
+        ("1. The signal at initialisation", initialisation(found)),
+        ("2. Small moves of the parameters", moves(found)),
+        ("3. Curvature and the highest stable learning rate", curvature(found)),
+        ("4. Where the leading eigenvectors lie", eigenvectors(found)),
+        ("What post 7 leads one to expect", expected(of_post)),
+        ("What is not sure", doubts(found, of_post)),
     )
-    blocks = ["# What batch norm does", subject(found), *_networks(found)]
-    for number, (title, part) in enumerate(parts, start=1):
-        blocks += [f"## {title}", *(list(part(found)) or [MISSING]), *verdicts(held, number)]
-    blocks += ["## What does not show", *(list(doubts(found, held)) or [MISSING])]
+    about = f"{subject(found.about, found.parts)} {COUNTS}"
+    blocks = ["# What batch norm does", summary(found), about, *_networks(found)]
+    for title, part in parts:
+        blocks += [f"## {title}", *(list(part) or [MISSING])]
     return "\n\n".join(blocks) + "\n"
 
 
-def subject(found: BatchNormStudy) -> str:
-    """Return what was studied, where and with which versions."""
-    about = found.about
-    lossy = " The images are lossy copies, not the originals." if about.get("lossy") else ""
-    made = "; ".join(_where(found.parts))
-    text = f"Recipe {about['recipe']}, {about['data']}, on {about['device']}{made and '; ' + made}.{lossy}"
-    return f"{text} n counts seeds; +- is the standard deviation between them where they differ."
+def summary(found: BatchNormStudy) -> str:
+    """Return the finding in a few sentences, of what is stored."""
+    sentences = [*_signal(found), *_moved(found), *_curved(found), *held(claims(found))]
+    return " ".join(sentences) or "Nothing has been computed yet."
 
 
-def _where(parts: Mapping[str, Any]) -> Iterator[str]:
-    """Say where the parts were computed; more than one answer where they were computed in several places."""
-    places = dict.fromkeys(_place(part) for part in parts.values())
-    yield from (place for place in places if place)
-    if parts:
-        seconds = sum(part.get("seconds", 0) for part in parts.values())
-        yield f"{counted(len(parts), 'part')} in {seconds:.0f} s"
+def _signal(found: BatchNormStudy) -> Iterator[str]:
+    deep = {one.network: one for one in found.growth}
+    if "relu" in deep and "batch_norm" in deep:
+        relu, norm = deep["relu"], deep["batch_norm"]
+        yield (
+            f"At initialisation the mean of a channel is {spread(relu.last)} times its spread after "
+            f"{len(relu.layers)} ReLU layers, and {spread(norm.last)} times with batch norm."
+        )
 
 
-def _place(part: Mapping[str, Any]) -> str:
-    versions, hardware = part.get("versions", {}), part.get("hardware", {})
-    known = [f"{name} {versions[name]}" for name in VERSIONS if versions.get(name)]
-    threads = [counted(part["threads"], "thread")] if "threads" in part else []
-    return ", ".join([*([hardware["cpu"]] if hardware.get("cpu") else []), *threads, *known])
+def _moved(found: BatchNormStudy) -> Iterator[str]:
+    if found.moves:
+        shares = listed([f"{percent(one.share)} {with_norm(one.network)}" for one in found.moves])
+        yield (
+            f"Moving the weights by {100 * found.moves[0].size:.2g}% of their length towards one class makes the "
+            f"network take so many of all images for that class: {shares}."
+        )
+
+
+def _curved(found: BatchNormStudy) -> Iterator[str]:
+    norm, *others = TRAINED
+    leading = found.leading(norm)
+    if leading.finite:
+        over = {name: found.leading(name).over(leading) for name in others}
+        ratios = [f"{spread(ratio)} times that {with_norm(name)}" for name, ratio in over.items() if ratio.finite]
+        largest = f"{spread(leading)} {with_norm(norm)}"
+        yield f"The largest curvature, which bounds a stable learning rate, is {listed([largest, *ratios])}."
 
 
 def _networks(found: BatchNormStudy) -> Iterator[str]:

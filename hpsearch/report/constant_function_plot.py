@@ -11,6 +11,9 @@ from hpsearch.analysis.init_growth import InitGrowth
 from hpsearch.report.batch_norm_look import DEEP, RECIPE, colour, nothing_to_draw, seeds_drawn, words
 from hpsearch.report.style import look
 
+DASHED = "--"
+"""Of frozen batch norm, which at initialisation hides batch norm: its statistics are the same."""
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -53,7 +56,8 @@ def _panel(axes: Axes, nets: tuple[InitGrowth, ...], recipe: str) -> None:
     for one in nets:
         for ratios in one.ratios.values():
             axes.plot(one.depth, ratios, color=colour(one.network), linewidth=0.7, alpha=0.45)
-        axes.plot(one.depth, one.mean, color=colour(one.network), label=words(one.network, names))
+        line = DASHED if one.network == "frozen_batch_norm" else "-"
+        axes.plot(one.depth, one.mean, line, color=colour(one.network), label=words(one.network, names))
         if one.theory is not None:
             axes.plot(one.depth, one.theory, "--", color="black", linewidth=1, label="ReLU, theory", zorder=3)
     axes.set_yscale("log")

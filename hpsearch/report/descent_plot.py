@@ -15,6 +15,8 @@ from hpsearch.report.batch_norm_look import colour, nothing_to_draw, seeds_drawn
 from hpsearch.report.style import GREY, look
 
 Style = Literal["-", ":", "--"]
+DECADE = 10.0
+"""The losses are drawn on a logarithmic axis where the largest is more times the smallest."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,13 @@ class Descents:
 
     networks: dict[str, tuple[Descent, ...]]
     title: str
+
+    @property
+    def span(self) -> float:
+        """The largest finite loss over the smallest above 0, 1 where there is none."""
+        losses = np.concatenate([one.losses for found in self.networks.values() for one in found])
+        shown = losses[np.isfinite(losses) & (losses > 0)]
+        return float(shown.max() / shown.min()) if shown.size else 1.0
 
 
 def descents(found: BatchNormStudy) -> Descents:
@@ -42,7 +51,7 @@ def draw(data: Descents) -> Figure:
         grid = figure.subplots(1, len(data.networks), sharey=True, squeeze=False)[0]
         for axes, (network, found) in zip(grid, data.networks.items(), strict=True):
             _panel(axes, network, found)
-        grid[0].set(yscale="log", ylabel="loss (nat)")
+        grid[0].set(yscale="log" if data.span > DECADE else "linear", ylabel="loss (nat)")
         figure.suptitle(data.title, fontsize=10.5, x=0.01, ha="left")
         figure.legend(handles=_legend(data), loc="outside lower left", ncols=4)
     return figure

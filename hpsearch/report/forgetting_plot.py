@@ -27,9 +27,10 @@ ROOM = 0.08
 
 @dataclass(frozen=True)
 class Panel:
-    """One condition: ``age`` (n,) and ``loss`` (n,) of each batch, the mean over the runs.
+    """One condition: ``age`` (n,) and ``loss`` (n,) of each batch, means over the runs, adjusted by the better fit.
 
     ``middle``, ``mean``, ``error``  (bins,) of the losses of all runs, with the standard error of the mean
+    ``curve``, ``plain``  the fitted ones (n,) with and without the momentum's part, None where they are flat
     ``marks``  known times (steps) that lie inside the epoch, by their words
     """
 
@@ -40,6 +41,7 @@ class Panel:
     mean: Floats
     error: Floats
     curve: Floats | None
+    plain: Floats | None
     unseen: float
     marks: dict[str, float]
 
@@ -47,7 +49,8 @@ class Panel:
 def panels(found: Forgetting) -> tuple[tuple[Panel, ...], ...]:
     """Return the data of the picture, a row for each learning rate. Raises StudyError where nothing was replayed."""
     rates = dict.fromkeys(one.factor for one in found.conditions)
-    rows = [[_panel(one, one.fit) for one in found.conditions if one.factor == rate and one.fit] for rate in rates]
+    fitted = [(one, one.better) for one in found.conditions if one.better]
+    rows = [[_panel(one, better) for one, better in fitted if one.factor == rate] for rate in rates]
     if not any(rows):
         raise StudyError(Problem("there is no picture: no run that did not diverge has batches enough"))
     return tuple(tuple(row) for row in rows if row)
@@ -84,10 +87,15 @@ def _panel(of: Condition, fit: Fit) -> Panel:
         middle=(edges[:-1] + edges[1:] - 1) / 2,
         mean=np.array([group.mean() for group in groups]),
         error=np.array([group.std(ddof=1) / np.sqrt(len(group)) if len(group) > 1 else 0.0 for group in groups]),
-        curve=None if fit.is_flat else fit.curve(age),
+        curve=_curve(of.fit, age),
+        plain=_curve(of.plain, age),
         unseen=of.results["unseen_loss"].mean,
         marks={name: steps for name, steps in known.items() if steps <= age.max()},
     )
+
+
+def _curve(fit: Fit | None, age: Floats) -> Floats | None:
+    return None if fit is None or fit.is_flat else fit.curve(age)
 
 
 def words(fit: Fit) -> str:
@@ -122,6 +130,8 @@ def _draw(axes: Axes, panel: Panel, span: float) -> None:
     axes.axhline(panel.unseen, color=GREEN, linestyle="--", linewidth=1.2)
     if panel.curve is not None:
         axes.plot(panel.age, panel.curve, color=ORANGE)
+    if panel.plain is not None:
+        axes.plot(panel.age, panel.plain, color=ORANGE, linestyle="--", linewidth=1.1)
     for name, steps in panel.marks.items():
         axes.axvline(steps, color=PURPLE, linestyle=MARKS[name], linewidth=1.2)
     middle = (min(_losses(panel)) + max(_losses(panel))) / 2
@@ -135,7 +145,8 @@ def _legend(rows: tuple[tuple[Panel, ...], ...]) -> list[Artist]:
         Line2D([], [], color=BLUE, label="mean"),
         Patch(color=BLUE, alpha=0.25, linewidth=0, label="standard error"),
         Line2D([], [], color=GREEN, linestyle="--", linewidth=1.2, label="images never seen"),
-        Line2D([], [], color=ORANGE, label="fit"),
+        Line2D([], [], color=ORANGE, label="fit with the momentum's part"),
+        Line2D([], [], color=ORANGE, linestyle="--", linewidth=1.1, label="fit of a plain exponential"),
     ]
     marks = {name for row in rows for panel in row for name in panel.marks}
     known = [

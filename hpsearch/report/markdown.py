@@ -9,9 +9,9 @@ ROUNDING = 1e-12
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of texts, which hold no ``|``."""
+    """Return a table of texts."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 
 def spread(value: BySeed, form: str = ".3g", form_of_std: str = ".2g") -> str:
@@ -31,3 +31,7 @@ def percent(value: BySeed) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")

@@ -1,11 +1,12 @@
 """The finding of ``hpsearch study profile`` in words and a table, all of it from what was measured."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hpsearch.analysis.step_profile import GPU_CLOCK, Part, StepProfile
 from hpsearch.errors import listed
+from hpsearch.report.markdown import table
 from hpsearch.report.profile_losses import losses
+from hpsearch.report.study_subject import subject
 from hpsearch.report.units import flop, milliseconds, of_bytes, time
 from hpsearch.store.diagnostics import Diagnostics
 
@@ -28,18 +29,28 @@ EXPLAINED = (
 
 def finding(study: Diagnostics, found: StepProfile) -> str:
     """Return the Markdown text."""
-    blocks = ["# Where the time of a training step goes", _subject(study), _whole(found), _profiler(found)]
+    blocks = [
+        "# Where the time of a training step goes",
+        summary(found),
+        subject(study.about, study.parts),
+        _whole(found),
+        _profiler(found),
+    ]
     blocks += [_table(found), EXPLAINED, _apart(found), "## The largest losses", losses(found)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _subject(study: Diagnostics) -> str:
-    about = study.about
-    part: Mapping[str, Any] = next(iter(study.parts.values()), {})
-    versions = part.get("versions", {})
-    known = ", ".join(f"{name} {versions[name]}" for name in ("hpsearch", "torch") if name in versions)
-    threads = f"{about['threads']} thread{'' if about['threads'] == 1 else 's'}"
-    return f"Recipe {about['recipe']}, {about['data']}, on {about['device']}, {threads}{known and '; ' + known}."
+def summary(found: StepProfile) -> str:
+    """Return the finding in a few sentences."""
+    of = found.seconds.median
+    longest = sorted(found.parts, key=lambda part: -part.seconds)[:3]
+    most = listed([f"{part.name} {found.share(part):.0%}" for part in longest])
+    lost = listed([f"{part.name} {milliseconds(part.lost)} ms ({part.lost / of:.0%})" for part in found.losses()])
+    return (
+        f"A training step of {found.batch_size} images takes {milliseconds(of)} ms ({_CLOCKS[found.clock]}) and "
+        f"reaches {found.efficiency:.0%} of the highest speed of a product on this device. Most of it goes to {most}. "
+        f"Against what the device could do, most is lost in {lost or 'no part'}."
+    )
 
 
 def _whole(found: StepProfile) -> str:
@@ -68,7 +79,7 @@ def _table(found: StepProfile) -> str:
     ideal, moved = sum(part.ideal for part in parts), sum(part.bytes for part in parts)
     whole = Part("whole step", found.seconds.median, None, 0, found.flop, moved, ideal, 0)
     rows = [_row(part, found) for part in [*parts, whole] if part.seconds or part.calls]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])
+    return table(header, rows)
 
 
 def _row(part: Part, found: StepProfile) -> Sequence[str]:

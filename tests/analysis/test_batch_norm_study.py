@@ -11,6 +11,7 @@ from hpsearch.analysis.batch_norm_claims import Claim, claims
 from hpsearch.analysis.batch_norm_study import batch_norm_study
 from hpsearch.analysis.by_seed import BySeed
 from hpsearch.analysis.constant_function import growth
+from hpsearch.analysis.descent_verdicts import Descent
 from hpsearch.analysis.eigenvector_overlaps import Overlaps
 from hpsearch.analysis.hessian_spectra import Eigenvalues
 from hpsearch.analysis.output_moves import TRAINED, layer_of
@@ -90,7 +91,7 @@ def test_spectra_and_what_they_allow(tmp_path):
 
 def test_what_post_7_found_shows_where_it_is_made(tmp_path):
     found = claims(study(tmp_path))
-    assert len(found) == 22
+    assert len(found) == 23
     assert {claim.shows for claim in found} == {True}
     assert [claim.part for claim in found] == sorted(claim.part for claim in found)
 
@@ -98,37 +99,40 @@ def test_what_post_7_found_shows_where_it_is_made(tmp_path):
 CHANGES = {
     "with batch norm the largest eigenvalue is at least 5 times below that with frozen batch norm": (
         FROZEN,
-        "leading",
-        9,
+        {"leading": 9},
     ),
-    "with batch norm a small move does not make the output nearly constant": (NORM, "share", 0.6),
-    "with frozen batch norm a small move makes the output nearly constant": (FROZEN, "share", 0.4),
-    "without norm the move costs more accuracy than with batch norm": (NONE, "accuracy", 0.65),
-    "with batch norm the gradient lies in the last layer": (NORM, "last", 0.4),
-    "without norm the gradient is spread over the layers": (NONE, "last", 0.7),
+    "with batch norm a small move does not make the output nearly constant": (NORM, {"share": 0.6}),
+    "with frozen batch norm a small move makes the output nearly constant": (FROZEN, {"share": 0.4}),
+    "without norm the move costs more accuracy than with batch norm": (NONE, {"accuracy": 0.65}),
+    "with batch norm the gradient lies in the last layer": (NORM, {"last": 0.4}),
+    "without norm the gradient is spread over the layers": (NONE, {"last": 0.7}),
     "with frozen batch norm about as many eigenvalues as there are classes, or one fewer, stand out": (
         FROZEN,
-        "outliers",
-        1,
+        {"outliers": 1, "left": 0.22},
     ),
     "without norm the leading eigenvectors lie in the span of gradients of output means, variances and skews": (
         NONE,
-        "overlap",
-        0.8,
+        {"overlap": 0.8},
     ),
-    "with frozen batch norm at most half of the largest eigenvalue is left outside of that span": (FROZEN, "left", 0.6),
+    "with frozen batch norm as many eigenvalues as there are classes, or one fewer, are above all outside of it": (
+        FROZEN,
+        {"gap": 2.0, "left": 0.3},
+    ),
+    "with frozen batch norm at most half of the largest eigenvalue is left outside of that span": (
+        FROZEN,
+        {"left": 0.6},
+    ),
     "without norm the largest eigenvalue outside of that span is still above the one with batch norm": (
         NONE,
-        "left",
-        0.06,
+        {"left": 0.06},
     ),
 }
 
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_each_claim_fails_alone_where_it_should(tmp_path, what):
-    network, figure, value = CHANGES[what]
-    found = said(study(tmp_path, made=nets(**{network: {figure: value}})))
+    network, figures = CHANGES[what]
+    found = said(study(tmp_path, made=nets(**{network: figures})))
     assert [words for words, shows in found.items() if shows is False] == [what]
 
 
@@ -138,7 +142,7 @@ def test_a_network_whose_mean_outgrows_its_spread_is_found(tmp_path):
     found = said(study(tmp_path, ratios=ratios))
     assert [what for what, shows in found.items() if shows is False] == [
         "in a deep ReLU network the mean outgrows the spread",
-        "in a deep linear network it does not",
+        "in a deep linear network the mean stays below the spread",
     ]
 
 
@@ -153,8 +157,31 @@ def test_verdicts_that_contradict_the_eigenvalue(tmp_path):
     wrong = [(one.network, one.factor, one.seed) for one in found.descents if one.contradicts]
     assert wrong == [(NONE, factor, seed) for factor in (0.5, 2.0) for seed in range(3)]
     grown = of([one for one in found.descents if one.factor == 2.0 and one.seed == 0], NORM)
-    assert (grown.diverged, grown.highest, grown.should_grow) == (True, 300.0, True)
+    assert (grown.diverged, grown.rise, grown.should_grow) == (True, 299.0, True)
     assert len(grown.losses) == len(losses(True))
+
+
+@given(st.lists(st.floats(0.1, 9), min_size=1, max_size=12))
+def test_the_rise_of_a_descent_is_the_highest_climb(found):
+    climbs = [later - earlier for place, earlier in enumerate(found) for later in found[place:]]
+    one = Descent(NORM, 0, 2.0, 0.1, np.array([*found, math.nan]), grows=True, ended_early=True)
+    assert one.rise == pytest.approx(max(climbs) / found[0])
+
+
+def test_eigenvalues_above_all_those_outside_of_a_span_are_counted(tmp_path):
+    found = study(tmp_path, made=nets(no_norm={"left": 0.95}))
+    assert found.outliers(FROZEN).values == dict.fromkeys(range(3), 3)
+    assert found.outliers(FROZEN, SPANS[0]).values == dict.fromkeys(range(3), 3)
+    assert found.outliers(NONE).values == dict.fromkeys(range(3), 1)
+    assert study(tmp_path / "none", made=()).outliers(NORM).values == {}
+
+
+def test_where_all_eigenvalues_are_above_their_number_is_not_known(tmp_path):
+    found = study(tmp_path, made=nets(frozen_batch_norm={"left": 0.05}))
+    assert found.outliers(FROZEN).values == dict.fromkeys(range(3), math.inf)
+    what = "with frozen batch norm as many eigenvalues as there are classes, or one fewer, are above all outside of it"
+    assert said(found)[what] is None
+    assert said(study(tmp_path / "one", made=nets(frozen_batch_norm={"left": 0.9})))[what] is False
 
 
 def test_eigenvalues_that_have_not_converged_tell_no_gap(tmp_path):

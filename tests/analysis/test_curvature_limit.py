@@ -1,7 +1,7 @@
 """Where batch sizes part: simulated scans in which the step, the rate or nothing is limited."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,11 @@ def trial(number: int, size: int, rate: float, loss: float, status: Status = Sta
     return make_trial(number, config={"batch_size": size, "rate": rate}, status=status, **known)
 
 
-def study(trials: list[FinishedTrial]) -> Study:
+def study(trials: Sequence[FinishedTrial], **known: float) -> Study:
     choices = {"batch_size": [*SIZES], "rate": [*RATES]}
     space = make_space(
         {name: {"type": "choice", "values": values} for name, values in choices.items()},
-        coordinates={"optimizer": "sgd_nesterov", "reference": {"momentum": MOMENTUM}},
+        coordinates={"optimizer": "sgd_nesterov", "reference": {"momentum": MOMENTUM}, **known},
     )
     return Study("s", Path("s"), {}, space, pd.DataFrame(), pd.DataFrame(), tuple(trials), (), running=False)
 
@@ -115,7 +115,53 @@ def test_a_diverged_run_ends_the_flat_region_and_a_failed_one_says_nothing() -> 
     assert nothing.best(128) is None and nothing.ends[0].last is None
 
 
+def test_batch_sizes_whose_runs_have_hardly_begun_do_not_count() -> None:
+    trials = scan(lambda rate, lr: valley(rate) + 0.5 * (lr > 1)).history
+    found = curvature_limit(study(trials, examples=10_000, epochs=3))
+    steps = [(end.batch_size, end.steps, end.has_begun) for end in found.ends]
+    assert steps == [(256, 120, True), (512, 60, True), (1024, 30, False)]
+    assert [end.memory for end in found.ends] == pytest.approx([10] * 3)
+    assert [end.batch_size for end in found.comparable] == [256, 512]
+    low, high = zip(*(end.bracket("lr") for end in found.ends[:2]), strict=True)
+    assert found.common("lr") == (max(low), min(high))
+    assert all(end.has_begun and end.steps is None for end in curvature_limit(study(trials)).ends)
+
+
+def test_as_many_steps_as_are_asked_for_are_enough() -> None:
+    found = curvature_limit(study(scan(valley).history, examples=10_000, epochs=4))
+    assert found.ends[-1].steps == 40 and found.ends[-1].memory > 10, "1 - 0.9 is not quite 0.1"
+    assert found.ends[-1].has_begun
+
+
+def test_what_is_neither_level_nor_shown_to_be_above_may_be_either() -> None:
+    def mean(size: int, place: int) -> float:
+        return 1 + (size == 512) * (0.035 * (place >= 3) + 0.5 * (place >= 5))
+
+    settings = [(size, place, sign) for size in SIZES for place in range(len(RATES)) for sign in (-1, 1)]
+    trials = [trial(n, size, RATES[at], mean(size, at) + 0.01 * sign) for n, (size, at, sign) in enumerate(settings)]
+    found = curvature_limit(study(trials))
+    doubtful = found.of(512)[3]
+    assert doubtful.error == pytest.approx(0.01 * math.sqrt(2)), "so that it is 2.5 standard errors above"
+    assert doubtful.follows and not doubtful.is_level
+    assert by_size(found)[512] == (RATES[2], RATES[5])
+
+
 def test_single_runs_show_nothing() -> None:
     found = curvature_limit(scan(lambda rate, lr: valley(rate) + 9 * (lr > 1), runs=1))
     assert found.noise is None and not found.found and not found.turn
     assert found.common("lr") == (max(end.bracket("lr")[0] for end in found.ends), math.inf)
+
+
+def test_beyond_its_end_a_batch_size_does_not_follow_again() -> None:
+    """Losses far up are as noisy as bad training is: these alone are not shown to be above."""
+    end = RATES[3]
+    trials = []
+    for number, (run, size, rate) in enumerate(
+        (run, size, rate) for run in (0, 1) for size in (128, 512) for rate in RATES
+    ):
+        above = 0.0 if size == 128 or rate < end else 0.5 if rate == end else 20.0 * run
+        trials.append(trial(number, size, rate, valley(rate) + above + 0.005 * run))
+    found = curvature_limit(study(trials))
+    (only,) = found.ends
+    assert only.first_off is not None and only.first_off.rate == end
+    assert [point.follows for point in found.of(512)] == [rate < end for rate in RATES]

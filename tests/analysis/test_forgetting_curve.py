@@ -1,6 +1,7 @@
 """The curve of forgetting: against simulated runs, brute force, scipy's own fits and tests."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def test_the_fit_is_the_least_squares_of_scipy() -> None:
     assert found.interval.low < best[4] - error and found.interval.high > best[4] + error
     assert (found.interval.high - found.interval.low) / (4 * error) == pytest.approx(1, abs=0.3)
     assert not found.is_flat and found.chance == pytest.approx(0.001)
+    assert found.squares == pytest.approx(((model(x, *best) - data.loss) ** 2).sum(), rel=1e-6)
     explained = model(x, *best) - model(x, *best[:3], 0.0, 1.0)
     np.testing.assert_allclose(
         found.curve(data.age) - found.curve(data.age).mean(), explained - explained.mean(), atol=1e-4
@@ -67,6 +69,15 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     random = np.random.default_rng(2)
     found = [fit(replays(random, 30.0, 0.06)).interval for _ in range(60)]
     assert sum(one.low <= 30 <= one.high for one in found) >= 53
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.9])
+def test_the_form_by_which_the_losses_were_made_leaves_least(rho: float) -> None:
+    data = replays(np.random.default_rng(7), 25.0, 0.3, rho=rho)
+    if rho == 0:  # made without the last factor of the kernel, which is 1 then
+        assert fit(data).squares < 0.9 * fit(replace(data, momentum=0.9)).squares
+    else:
+        assert fit(data).squares < 0.9 * fit(replace(data, momentum=0.0)).squares
 
 
 def test_where_age_plays_no_part_nothing_is_claimed() -> None:
@@ -156,6 +167,8 @@ def test_a_study_is_read_by_condition_with_other_seeds_as_controls(tmp_path: Pat
     assert fit_of(found, 2).timescale == pytest.approx(20, rel=0.15)
     assert (high.compatible(), high.momentum_steps) == (("the decay",), pytest.approx(10))
     assert found.conditions[0].compatible() == ()
+    assert high.better is high.fit and replace(high, plain=high.fit, fit=high.plain).better is high.fit
+    assert replace(high, plain=None, fit=None).better is None
 
 
 def test_what_half_the_data_cost_is_students_comparison(tmp_path: Path) -> None:
@@ -163,7 +176,7 @@ def test_what_half_the_data_cost_is_students_comparison(tmp_path: Path) -> None:
     half, full = [1.1, 1.11, 1.12], [0.9, 0.91, 0.92]
     interval = stats.ttest_ind(half, full).confidence_interval(0.95)
     assert (halving.metric, halving.lr, halving.value) == ("val_loss", pytest.approx(0.1), pytest.approx(0.2))
-    assert halving.interval is not None and halving.is_shown
+    assert halving.interval is not None and halving.is_shown and halving.runs == (3, 3)
     assert (halving.interval.low, halving.interval.high) == pytest.approx((interval.low, interval.high))
 
 

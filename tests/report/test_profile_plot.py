@@ -7,7 +7,7 @@ import pytest
 from hpsearch.analysis.step_profile import HOST, Part, step_profile
 from hpsearch.report import profile_plot, roofline_plot
 from hpsearch.report.profile_losses import losses, why
-from hpsearch.report.profile_text import finding
+from hpsearch.report.profile_text import finding, summary
 from hpsearch.report.style import save
 from hpsearch.report.units import flop, of_bytes, time
 from tests.analysis.profile_studies import CEILINGS, stored
@@ -58,6 +58,7 @@ def test_points_lie_under_the_roof(found, tmp_path):
 
 def test_the_finding_says_what_was_measured(study, found):
     text = finding(study, found)
+    assert "Recipe toy, toy data, on cpu; 5 parts in 3 s. The images are lossy copies" in text
     assert "A step of 100 images in bf16 takes 30.00 ms (3 rounds: 27.00 to 39.00; processor time" in text
     assert "**27.3% of the 2 TFLOP/s**" in text
     assert "An epoch of 50 steps takes 1.5 s; at 100% it would take 410 ms" in text
@@ -66,6 +67,15 @@ def test_the_finding_says_what_was_measured(study, found):
     assert "| host | 3.75 | 12.5% |  |  |  |  |  |" in text
     assert "| whole step | 30.00 | 100.0% |  | 16.4 GFLOP | 82.1 MB | 14.21 | 47% |" in text
     assert "1. **norm** loses 5.50 ms, 18% of the step: 2.67 GB/s by 4 operators of 1.88 ms" in text
+
+
+def test_the_summary_names_what_takes_most_and_what_loses_most(found, tmp_path):
+    assert summary(found) == (
+        "A training step of 100 images takes 30.00 ms (processor time of the one thread) and reaches 27% of the "
+        "highest speed of a product on this device. Most of it goes to convolution 50%, norm 25%, host 12%. Against "
+        "what the device could do, most is lost in norm 5.50 ms (18%), host 3.75 ms (12%), convolution 3.00 ms (10%)."
+    )
+    assert summary(replace(found, parts=())).endswith("most is lost in no part.")
 
 
 def test_methods_that_differ_are_named(tmp_path, study, found):
