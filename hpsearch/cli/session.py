@@ -113,8 +113,7 @@ def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterato
         received.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except KeyboardInterrupt:
@@ -127,3 +126,5 @@ def _session(store: StudyWriter, search: Search, hours: float | None) -> Iterato
         store.end_session("error")
         raise
     store.end_session("aborted" if search.error is not None else FINISHED)
+    for number, handler in before.items():
+        signal.signal(number, handler)  # the process may go on with other work

@@ -27,7 +27,10 @@ def batchnorm(
     depth: Annotated[int, typer.Option("--depth", min=2, help="Layers of the deep plain networks.")] = 50,
     eigenvalues: Annotated[int, typer.Option("--eigenvalues", min=1, help="How many of the Hessian to find.")] = 12,
     products: Annotated[
-        int, typer.Option("--products", min=2, help="Most products with a Hessian to spend on them.")
+        int,
+        typer.Option(
+            "--products", min=2, help="Most products with a Hessian; each keeps two vectors as long as all weights."
+        ),
     ] = 80,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Seeds in all, with those that are stored.")] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed; the next ones follow.")] = 0,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hpsearch.cli import console
 from hpsearch.cli.study_batchnorm_networks import MODES, Networks
+from hpsearch.cli.study_batchnorm_scope import TOLERANCE
 from hpsearch.cli.study_session import Part
 from hpsearch.seeds import derived_seed
 from hpsearch.store.diagnostics import Row, Rows
@@ -28,9 +29,6 @@ that are averaged to one at first, to save time."""
 
 MOVE = 0.01
 """Length of a step of the parameters over theirs (post 7)."""
-
-TOLERANCE = 0.003
-"""Largest residual of an eigenvalue that counts as converged, over the largest eigenvalue."""
 
 FACTORS = (0.5, 2.0)
 """Learning rates to try, over the highest that should be stable."""

@@ -8,6 +8,9 @@ from hpsearch.errors import Problem, RecipeError
 from trainer.batches import Shape
 from trainer.diagnostics.partly_trained import LOWER, check_batches, check_norm, check_size, without_norm
 
+TOLERANCE = 0.003
+"""Largest residual of an eigenvalue that counts as converged, over the largest eigenvalue."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -47,4 +50,4 @@ class Scope:
     @property
     def about(self) -> dict[str, Any]:
         """What makes two studies the same."""
-        return asdict(self)
+        return {**asdict(self), "tolerance": TOLERANCE}

@@ -60,7 +60,7 @@ def conclude(study: Diagnostics, summary: str, text: str, pictures: Mapping[str,
     from hpsearch.report.style import save
 
     for name, figure in pictures.items():
-        save(figure, study.path(f"{name}.png"))
+        save(figure, study.path(f"{name}.png"), option=None)
     file = study.write(FINDING, text)
     console.say(f"\n{summary}\n")
     tables = [name for name in study.tables if (study.folder / name).is_dir()]

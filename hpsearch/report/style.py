@@ -44,26 +44,29 @@ def look() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Write a picture, PNG or SVG by its suffix. Raises StudyError where the file cannot be written."""
-    check(file)
+def save(figure: Figure, file: Path, option: str | None = "--plot") -> None:
+    """Write a picture, PNG or SVG by its suffix; ``option`` is that of the command that names the file.
+
+    Raises StudyError where the file cannot be written.
+    """
+    check(file, option)
     metadata = {"Date": None} if file.suffix.lower() == ".svg" else {"Software": None}
     try:
         with look():
             figure.savefig(file, dpi=DPI, metadata=metadata)
     except OSError as cause:
         what = f"cannot write the picture: {cause.strerror}"
-        raise StudyError(Problem(what, key="--plot", got=str(file))) from cause
+        raise StudyError(Problem(what, key=option, got=str(file))) from cause
 
 
-def check(file: Path) -> None:
+def check(file: Path, option: str | None = "--plot") -> None:
     """Raise StudyError where a picture cannot be written to ``file``, before anything is computed for it."""
     if file.suffix.lower() not in FORMATS:
         what = "a picture is written as PNG or SVG"
-        raise StudyError(Problem(what, key="--plot", got=str(file), allowed=f"a name ending in {listed(FORMATS)}"))
+        raise StudyError(Problem(what, key=option, got=str(file), allowed=f"a name ending in {listed(FORMATS)}"))
     obstacle = _obstacle(file)
     if obstacle is not None:
-        raise StudyError(Problem(f"cannot write the picture: {obstacle}", key="--plot", got=str(file)))
+        raise StudyError(Problem(f"cannot write the picture: {obstacle}", key=option, got=str(file)))
 
 
 def _obstacle(file: Path) -> str | None:
