@@ -115,6 +115,8 @@ def _turn(limit: CurvatureLimit) -> str:
     least = (
         f"Batches of {size} are best at rate {best.rate:.3g} (lr {best.lr:.3g}, {limit.metric} {best.loss.mean:.3f})"
     )
+    if best.rate == max(point.rate for point in limit.points):
+        return f"{least}, the highest rate of the grid."
     if not limit.turn:
         return f"{least}; no higher rate of the grid is shown to be worse."
     first = limit.turn[0]
