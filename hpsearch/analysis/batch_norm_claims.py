@@ -1,6 +1,6 @@
 """What post 7 leads one to expect, each claim held against every seed of a study.
 
-Where the post gives words and no bound, the bound is said here.
+Where the post gives words and no bound, the bound is said here. Eigenvalues that have not converged decide nothing.
 """
 
 import math
@@ -99,7 +99,7 @@ def _gradients(found: BatchNormStudy) -> Iterator[Claim]:
 def _eigenvalues(found: BatchNormStudy) -> Iterator[Claim]:
     for network, words in WITHOUT.items():
         what = f"with batch norm the largest eigenvalue is at least {LOWER:g} times below that {words}"
-        ratio = found.leading(network).over(found.leading(NORM))
+        ratio = found.sure(network).over(found.sure(NORM))
         yield Claim(3, what, "ratio", ratio, LOWER)
 
 
@@ -124,10 +124,10 @@ def _outside(found: BatchNormStudy) -> Iterator[Claim]:
     what = "with frozen batch norm as many eigenvalues as there are classes, or one fewer, are above all outside of it"
     yield Claim(4, what, "how many are", found.outliers(FROZEN), low, high)
     for network, words in WITHOUT.items():
-        outside = found.leading(network, SPANS[-1])
-        dropped = outside.over(found.leading(network))
+        outside = found.sure(network, SPANS[-1])
+        dropped = outside.over(found.sure(network))
         what = f"{words} at most half of the largest eigenvalue is left outside of that span"
         yield Claim(4, what, "outside over all", dropped, high=MOST)
-        above = outside.over(found.leading(NORM))
+        above = outside.over(found.sure(NORM))
         what = f"{words} the largest eigenvalue outside of that span is still above the one with batch norm"
         yield Claim(4, what, "outside over batch norm's", above, above=1)

@@ -69,6 +69,14 @@ class BatchNormStudy:
         spectrum = self.spectrum(network, outside)
         return BySeed({}) if spectrum is None else spectrum.leading
 
+    def sure(self, network: str, outside: str = WHOLE) -> BySeed:
+        """Return ``leading`` in the seeds in which it has converged."""
+        spectrum = self.spectrum(network, outside)
+        unsure = () if spectrum is None else spectrum.unsure_leading
+        return BySeed(
+            {seed: value for seed, value in self.leading(network, outside).values.items() if seed not in unsure}
+        )
+
 
 def batch_norm_study(study: Diagnostics) -> BatchNormStudy:
     """Read the tables of a study of this kind. Raises StudyError for a damaged file."""

@@ -15,7 +15,7 @@ at most two standard errors above and the first that is shown to be above.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.analysis.means import CONFIDENCE, Moments, moments
@@ -44,7 +44,7 @@ class Point:
 
     ``excess``, ``error``  loss over that of the smallest batch at this rate, and its standard error; None where a side
                            has no loss or there is no noise to go by
-    ``follows``  whether it is not shown to be above the smallest batch, nor is at a higher rate than one that is
+    ``follows``  whether it is not shown to be above the smallest batch
     """
 
     batch_size: int
@@ -65,10 +65,11 @@ class Point:
 
 @dataclass(frozen=True)
 class End:
-    """Where the flat region of a batch size ends: between its last level point and the first that does not follow.
+    """Where the flat region of a batch size ends: between its last level point and the next that does not follow.
 
-    ``last`` is None where no point before the end is level, ``first_off`` where all follow. ``steps`` are those of a
-    run, None where it is not known; ``memory`` is in how many of them the momentum passes a gradient on.
+    Beyond a setting that diverged none is level. ``last`` is None where no point is, ``first_off`` where none is off.
+    ``steps`` are those of a run, None where it is not known; ``memory`` is in how many of them the momentum passes a
+    gradient on.
     """
 
     batch_size: int
@@ -145,14 +146,7 @@ def curvature_limit(study: Study) -> CurvatureLimit:
     sizes = dict.fromkeys(point.batch_size for point in points if point.batch_size != smallest)
     ends = tuple(_end([point for point in judged if point.batch_size == size], study.space) for size in sizes)
     own = [point for point in judged if point.batch_size == smallest]
-    left = {end.batch_size: end.first_off.rate for end in ends if end.first_off}
-    cut = tuple(replace(point, follows=point.follows and not _is_beyond(point, left)) for point in judged)
-    return CurvatureLimit(study.space.objective.metric, cut, ends, noise, _turn(own, noise))
-
-
-def _is_beyond(point: Point, left: Mapping[int, float]) -> bool:
-    """Whether its batch size has left the smallest at a lower rate: its noise is then that of bad training."""
-    return point.rate > left.get(point.batch_size, math.inf)
+    return CurvatureLimit(study.space.objective.metric, judged, ends, noise, _turn(own, noise))
 
 
 def best(points: Sequence[Point]) -> Point | None:
@@ -198,11 +192,14 @@ def _judged(point: Point, points: Sequence[Point], noise: SeedVariance | None) -
     return replace(point, excess=excess, error=error, follows=not (above or point.diverged))
 
 
-def _error(a: Point, b: Point, points: Sequence[Point], noise: SeedVariance) -> float:
-    """Return the standard error of the difference of two means."""
-    least = min(_mean(point) for point in points if point.loss)
-    stds = noise.std_at([_mean(a) - least, _mean(b) - least])
-    return math.sqrt(sum(std**2 / _runs(point) for std, point in zip(stds, (a, b), strict=True)))
+def _error(point: Point, reference: Point, points: Sequence[Point], noise: SeedVariance) -> float:
+    """Return the standard error of the difference of two means, if ``point`` is as good, and so as noisy, as the other.
+
+    The noise of worse settings is that of bad training: by it none of them would be shown to be worse.
+    """
+    least = min(_mean(one) for one in points if one.loss)
+    (std,) = noise.std_at([_mean(reference) - least])
+    return float(std) * math.sqrt(1 / _runs(point) + 1 / _runs(reference))
 
 
 def _critical(reference: Point, others: Sequence[Point], noise: SeedVariance, times: int) -> float:
@@ -212,13 +209,14 @@ def _critical(reference: Point, others: Sequence[Point], noise: SeedVariance, ti
 
 
 def _end(points: Sequence[Point], space: Space) -> End:
-    off = next((place for place, point in enumerate(points) if not point.follows), len(points))
-    last = next((point for point in reversed(points[:off]) if point.is_level), None)
+    lost = next((place for place, point in enumerate(points) if point.diverged), len(points))
+    level = max((place for place, point in enumerate(points[:lost]) if point.is_level), default=-1)
+    off = next((point for point in points[level + 1 :] if not point.follows), None)
     size = points[0].batch_size
     known = space.coordinates
     steps = known.epochs * math.ceil(known.examples / size) if known.epochs and known.examples else None
     memory = 1 / (1 - known.reference.get("momentum", 0.0))
-    return End(size, last, points[off] if off < len(points) else None, steps, memory)
+    return End(size, points[level] if level >= 0 else None, off, steps, memory)
 
 
 def _turn(points: Sequence[Point], noise: SeedVariance | None) -> tuple[Point, ...]:

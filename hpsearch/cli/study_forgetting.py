@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpsearch.cli import options
+from hpsearch.cli import console, options
 from hpsearch.cli.options import RESULTS
 from hpsearch.cli.train import Device
-from hpsearch.errors import Problem, RecipeError
+from hpsearch.errors import Problem, RecipeError, listed
 
 if TYPE_CHECKING:
     from hpsearch.cli.study_subject import Subject
@@ -28,7 +28,9 @@ def forgetting(
     width: options.Width = None,
     epochs: options.Epochs = None,
     set_: options.Set = None,
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Trainings of every setting, with other seeds.")] = 2,
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, help="Trainings of every setting, with other seeds; fixed once it is begun.")
+    ] = 2,
     batch_sizes: Annotated[
         list[int] | None,
         typer.Option("--batch-size", min=2, help="A batch size of the scan; repeatable. Else 128, 256, ... 2048."),
@@ -66,7 +68,8 @@ def forgetting(
 
     subject = Subject.of(recipe, data, width, epochs, set_, seed, runs, device, threads)
     last = until or subject.recipe.epochs
-    sizes, multiples = sorted({*(batch_sizes or BATCH_SIZES)}), sorted({*(rates or RATES)})
+    sizes = sorted({*batch_sizes}) if batch_sizes else _that_fit(subject.images_to_train_on)
+    multiples = sorted({*(rates or RATES)})
     _check_rates(multiples, low, high)
     _check_replays(subject, high, last)
     plan = plan_scan(subject, sizes, multiples, device)
@@ -75,6 +78,14 @@ def forgetting(
         carry_out_scan(study, plan, inline, address, max_concurrent)
         carry_out(study, parts(subject, (low, high), last))
         _conclude(study, subject)
+
+
+def _that_fit(images: int) -> list[int]:
+    """Return the usual batch sizes, and say which of them are larger than the training set."""
+    too_large = [size for size in BATCH_SIZES if size > images]
+    if too_large:
+        console.note(f"batches of {listed(too_large)} are left out: there are {images:,} training images")
+    return [size for size in BATCH_SIZES if size <= images]
 
 
 def _about(subject: "Subject", sizes: list[int], rates: list[float], factors: tuple[float, ...], until: int) -> Any:
@@ -97,6 +108,9 @@ def _check_replays(subject: "Subject", high: float, until: int) -> None:
     from trainer.diagnostics.replay import held
     from trainer.loop import check_images
 
+    if until > subject.recipe.epochs:
+        what, allowed = "the schedule ends before", f"1 to {subject.recipe.epochs} epochs"
+        raise RecipeError(Problem(what, key="--until", got=str(until), allowed=allowed))
     try:
         chosen = held(subject.recipe, high, until)
     except ValueError as cause:

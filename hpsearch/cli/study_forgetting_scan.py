@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import typer
 
 from hpsearch.cli import console, session
 from hpsearch.cli import plan as planning
@@ -63,13 +64,21 @@ def carry_out_scan(
     Ends the process as a search does where it is interrupted or its training function is broken.
     """
     threads = torch.get_num_threads()
+    try:
+        _search(study, plan, inline, address, max_concurrent)
+    except typer.Exit:
+        console.err.print("or give the same command once more, which goes on with the whole study")
+        raise
+    torch.set_num_threads(threads)  # trials in this process have a number of their own
+
+
+def _search(study: Diagnostics, plan: Plan, inline: bool, address: str | None, max_concurrent: int | None) -> None:
     if not (study.folder / SCAN).exists():
         session.new_study(plan, None, study.folder, SCAN, inline, address, max_concurrent, _close)
     elif is_finished(study):
         console.note(f"the search over learning rate and batch size is stored already ({SCAN})")
     else:
         go_on(SCAN, 0, None, True, address, study.folder, max_concurrent, inline, close=_close)
-    torch.set_num_threads(threads)  # trials in this process have a number of their own
 
 
 def is_finished(study: Diagnostics) -> bool:

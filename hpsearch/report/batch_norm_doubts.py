@@ -54,7 +54,7 @@ def _bounds(claim: Claim) -> str:
 
 def doubts(found: BatchNormStudy, claims: Sequence[Claim]) -> Iterator[str]:
     """Say what has hardly learnt, contradicts its eigenvalue, has not converged or was not measured."""
-    open_ = [*_untrained(found), *_contradictions(found), *_unsure(found)]
+    open_ = [*untrained(found), *_contradictions(found), *_unsure(found)]
     if open_:
         yield "\n".join(f"- {line}" for line in open_)
     elif found.spectra:
@@ -68,7 +68,7 @@ def doubts(found: BatchNormStudy, claims: Sequence[Claim]) -> Iterator[str]:
         yield "\n".join(f"- {what}" for what in missing)
 
 
-def _untrained(found: BatchNormStudy) -> Iterator[str]:
+def untrained(found: BatchNormStudy) -> Iterator[str]:
     """Networks that know little more than nothing: what is said of trained ones need not be true of them."""
     guessing = math.inf if found.classes is None else math.log(found.classes)
     for one in found.networks:

@@ -6,7 +6,7 @@ from hpsearch.analysis.batch_norm_claims import claims
 from hpsearch.analysis.batch_norm_study import BatchNormStudy, NetworkFacts
 from hpsearch.errors import listed
 from hpsearch.report.batch_norm_curvature import curvature, eigenvectors
-from hpsearch.report.batch_norm_doubts import doubts, expected, held
+from hpsearch.report.batch_norm_doubts import doubts, expected, held, untrained
 from hpsearch.report.batch_norm_look import TRAINED, with_norm, words
 from hpsearch.report.batch_norm_signal import initialisation, moves
 from hpsearch.report.markdown import percent, spread, table
@@ -39,8 +39,17 @@ def finding(found: BatchNormStudy) -> str:
 
 def summary(found: BatchNormStudy) -> str:
     """Return the finding in a few sentences, of what is stored."""
-    sentences = [*_signal(found), *_moved(found), *_curved(found), *held(claims(found))]
+    sentences = [*_signal(found), *_moved(found), *_curved(found), *held(claims(found)), *_doubtful(found)]
     return " ".join(sentences) or "Nothing has been computed yet."
+
+
+def _doubtful(found: BatchNormStudy) -> Iterator[str]:
+    """Warn where a figure of the summary is not to be relied on; the text says which."""
+    unsure = [one for one in found.spectra if one.unsure_leading]
+    if unsure or any(untrained(found)):
+        why = ["eigenvalues that have not converged"] * bool(unsure)
+        why += ["networks that have hardly learnt"] * any(untrained(found))
+        yield f"Not all of this is sure, for {' and '.join(why)}: the finding says which."
 
 
 def _signal(found: BatchNormStudy) -> Iterator[str]:

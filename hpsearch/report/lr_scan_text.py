@@ -18,7 +18,7 @@ def scan_blocks(limit: CurvatureLimit) -> list[str]:
         "## The final loss at a fixed lr / batch size",
         _noise(limit),
         _scan_table(limit),
-        "+ shown to be above the smallest batch at the same rate (5% for all comparisons together), or beyond that.",
+        "+ shown to be above the smallest batch at the same rate (5% for all comparisons together).",
         _flat(limit),
         LEVEL_IS,
         *(_too_few_steps(end) for end in limit.ends if not end.has_begun),

@@ -43,13 +43,16 @@ def finding(study: Diagnostics, found: StepProfile) -> str:
 def summary(found: StepProfile) -> str:
     """Return the finding in a few sentences."""
     of = found.seconds.median
+    between = (
+        f", {milliseconds(found.seconds.low)} to {milliseconds(found.seconds.high)}" if found.seconds.n > 1 else ""
+    )
     longest = sorted(found.parts, key=lambda part: -part.seconds)[:3]
     most = listed([f"{part.name} {found.share(part):.0%}" for part in longest])
     lost = listed([f"{part.name} {milliseconds(part.lost)} ms ({part.lost / of:.0%})" for part in found.losses()])
     return (
-        f"A training step of {found.batch_size} images takes {milliseconds(of)} ms ({_CLOCKS[found.clock]}) and "
-        f"reaches {found.efficiency:.0%} of the highest speed of a product on this device. Most of it goes to {most}. "
-        f"Against what the device could do, most is lost in {lost or 'no part'}."
+        f"A training step of {found.batch_size} images takes {milliseconds(of)} ms ({_CLOCKS[found.clock]}{between}) "
+        f"and reaches {found.efficiency:.0%} of the highest speed of a product on this device. Most of it "
+        f"goes to {most}. Against what the device could do, most is lost in {lost or 'no part'}."
     )
 
 

@@ -152,8 +152,8 @@ def test_single_runs_show_nothing() -> None:
     assert found.common("lr") == (max(end.bracket("lr")[0] for end in found.ends), math.inf)
 
 
-def test_beyond_its_end_a_batch_size_does_not_follow_again() -> None:
-    """Losses far up are as noisy as bad training is: these alone are not shown to be above."""
+def test_a_wild_point_is_above_though_it_is_noisy() -> None:
+    """By the noise of bad training nothing bad would be shown to be bad."""
     end = RATES[3]
     trials = []
     for number, (run, size, rate) in enumerate(
@@ -165,3 +165,12 @@ def test_beyond_its_end_a_batch_size_does_not_follow_again() -> None:
     (only,) = found.ends
     assert only.first_off is not None and only.first_off.rate == end
     assert [point.follows for point in found.of(512)] == [rate < end for rate in RATES]
+
+
+def test_a_batch_size_that_comes_back_has_not_left() -> None:
+    found = curvature_limit(scan(lambda rate, lr: valley(rate) + 0.5 * (rate == RATES[0] and lr > 0.3) + (lr > 3.5)))
+    ends = by_size(found)
+    assert lr_of(1024, RATES[0]) < 0.3 or ends[1024][0] != RATES[0]
+    for size, (last, first) in ends.items():
+        assert last == max(rate for rate in RATES if lr_of(size, rate) <= 3.5)
+        assert first == min((rate for rate in RATES if lr_of(size, rate) > 3.5), default=None)
